@@ -1,0 +1,63 @@
+# The menu. Every target sets up what it needs on a machine with Python 3.11+ and make.
+.DEFAULT_GOAL := help
+.PHONY: help setup weights demo test check format bench serve lock
+
+PYTHON := .venv/bin/python
+SEED ?= 0
+SCENE ?= example
+MASTER ?= docs/pictures/example_master.png
+
+export PREFECT_HOME ?= $(CURDIR)/.mastershot/prefect
+export PREFECT_SERVER_ANALYTICS_ENABLED ?= false
+export PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS ?= 120
+export PREFECT_LOGGING_LEVEL ?= WARNING
+export HF_HUB_OFFLINE ?= 1
+
+help: ## show this menu
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: .venv/.synced ## make the environment from requirements.lock
+
+weights: weights/miniature/.made ## make the weights of the miniature
+
+demo: weights ## render the coverage of the example master: SEED=1, SCENE=name, MASTER=any/photograph.jpg
+	@mkdir -p $(PREFECT_HOME)
+	@MASTERSHOT_MASTER_FOLDERS='["$(dir $(abspath $(MASTER)))"]' \
+	  $(PYTHON) -m flows --scene $(SCENE) --master $(MASTER) --seed $(SEED)
+
+test: setup ## run all tests
+	$(PYTHON) -m pytest
+
+check: setup ## format, lint, types, import rules
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m ruff check .
+	.venv/bin/lint-imports
+	.venv/bin/pyright
+
+format: setup ## rewrite the code in the house format
+	$(PYTHON) -m ruff format .
+	$(PYTHON) -m ruff check --fix .
+
+bench: weights ## time seven angles against the stock pipeline
+	@mkdir -p $(PREFECT_HOME)
+	$(PYTHON) -m tests.benchmark.coverage
+
+serve: weights ## Prefect server with UI, worker and deployments, until Ctrl-C
+	@mkdir -p $(PREFECT_HOME)
+	PREFECT_LOGGING_LEVEL=INFO $(PYTHON) -m deployments.serve
+
+lock: ## resolve pyproject.toml anew into requirements.lock
+	uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-header --no-annotate --universal \
+	  --python-version 3.11 pyproject.toml --group dev --output-file requirements.lock
+
+.venv/.synced: requirements.lock
+	@command -v uv >/dev/null || test -x .mastershot/uv/bin/uv || \
+	  { python3 -m venv .mastershot/uv && .mastershot/uv/bin/python -m pip install --quiet uv; }
+	@PATH="$$PATH:$(CURDIR)/.mastershot/uv/bin"; \
+	  test -d .venv || uv venv --quiet --no-project --python '>=3.11,<3.14' .venv; \
+	  uv pip sync --python $(PYTHON) --require-hashes requirements.lock
+	@touch $@
+
+weights/miniature/.made: .venv/.synced models/miniature/untrained.py models/miniature/architecture.py models/miniature/tokenizer.py
+	$(PYTHON) -m models.miniature.untrained --weights weights
+	@touch $@
