@@ -1,0 +1,5 @@
+"""Fixtures of the contract tests."""
+
+from tests.seaweed import seaweed
+
+__all__ = ["seaweed"]

@@ -1,0 +1,243 @@
+"""What the S3 store does when a server forgets, loses, refuses, or is none."""
+
+import traceback
+from collections.abc import Generator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
+from pathlib import Path
+from socket import SHUT_RDWR
+from threading import Thread
+from uuid import uuid4
+
+import pytest
+from minio.commonconfig import ENABLED
+from minio.credentials.providers import StaticProvider
+from urllib3 import PoolManager
+
+from storage.errors import (
+    ConflictError,
+    MissingObjectError,
+    StorageError,
+    StoreFullError,
+    StoreReadOnlyError,
+    StoreUnavailableError,
+    UnknownStoreError,
+)
+from storage.objects import BlobRef, open_store
+from storage.s3 import S3Store
+from tests.seaweed import SeaweedServer
+
+LOST_KEY = "lost-answer"
+
+
+class Stub(BaseHTTPRequestHandler):
+    """A server of our own making; it answers every method in one way."""
+
+    def handle_any(self) -> None:
+        """Read the request and answer it."""
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        status, headers, data = self.answer(body)
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(data)
+
+    def answer(self, body: bytes) -> tuple[int, dict[str, str], bytes]:
+        """Choose status, headers and body."""
+        raise NotImplementedError
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        """Stay silent."""
+
+    do_GET = do_PUT = do_HEAD = handle_any  # noqa: N815
+
+
+def forgetful(endpoint: str) -> type[Stub]:
+    """Stand before a real server and drop its conditions."""
+    pool = PoolManager()
+
+    class Forgetful(Stub):
+        def answer(self, body: bytes) -> tuple[int, dict[str, str], bytes]:
+            headers = {name: value for name, value in self.headers.items() if name != "If-None-Match"}
+            response = pool.request(self.command, f"http://{endpoint}{self.path}", body=body, headers=headers)
+            return response.status, dict(response.headers), response.data
+
+    return Forgetful
+
+
+def losing(endpoint: str) -> type[Stub]:
+    """Stand before a real server and lose its answer to what is put under one key."""
+    pool = PoolManager()
+
+    class Losing(Stub):
+        def answer(self, body: bytes) -> tuple[int, dict[str, str], bytes]:
+            url, headers = f"http://{endpoint}{self.path}", dict(self.headers.items())
+            response = pool.request(self.command, url, body=body, headers=headers)
+            if self.command == "PUT" and LOST_KEY in self.path:
+                self.connection.shutdown(SHUT_RDWR)
+            return response.status, dict(response.headers), response.data
+
+    return Losing
+
+
+def always(status: int, media_type: str, data: bytes) -> type[Stub]:
+    """Answer everything alike."""
+
+    class Always(Stub):
+        def answer(self, body: bytes) -> tuple[int, dict[str, str], bytes]:
+            del body
+            return status, {"Content-Type": media_type, "Content-Length": str(len(data))}, data
+
+    return Always
+
+
+@contextmanager
+def serve(stub: type[Stub]) -> Generator[str]:
+    """Run a stub and give its endpoint."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), stub) as server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield f"127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def store_at(endpoint: str, bucket_prefix: str, secret_key: str = SeaweedServer.secret_key) -> S3Store:
+    """Make a store with the test server's credentials."""
+    provider = StaticProvider(SeaweedServer.access_key, secret_key)
+    return S3Store(endpoint, bucket_prefix=bucket_prefix, region="us-east-1", is_secure=False, credentials=provider)
+
+
+@pytest.fixture
+def prefix() -> str:
+    """Make buckets that no other test uses."""
+    return f"t{uuid4().hex[:12]}"
+
+
+def test_blobs_are_versioned_and_records_are_not(seaweed: SeaweedServer, prefix: str) -> None:
+    """The first put sets up both buckets, also where one was made without versions, and lists only what was put."""
+    client = seaweed.client()
+    client.make_bucket(bucket_name=f"{prefix}-scenes")
+    store = store_at(seaweed.endpoint, prefix)
+    store.put_blob(b"data", "image/png")
+    store.put_record("runs/1", b"{}")
+    assert store.list_records("") == ["runs/1"]
+    assert client.get_bucket_versioning(bucket_name=f"{prefix}-scenes").status == ENABLED
+    assert client.get_bucket_versioning(bucket_name=f"{prefix}-scenes-index").status != ENABLED
+
+
+def test_reading_creates_nothing(seaweed: SeaweedServer, prefix: str) -> None:
+    """Before the first put there is nothing, and reading leaves it so."""
+    store = store_at(seaweed.endpoint, prefix)
+    assert store.list_records("") == []
+    assert not store.has_blob(BlobRef.of(b"data", "image/png"))
+    with pytest.raises(MissingObjectError):
+        store.get_record("runs/1")
+    assert not seaweed.client().bucket_exists(bucket_name=f"{prefix}-scenes-index")
+
+
+def test_older_version_mends_a_corrupt_blob(seaweed: SeaweedServer, prefix: str) -> None:
+    """A blob that someone overwrote is read from the version before."""
+    store = store_at(seaweed.endpoint, prefix)
+    ref = store.put_blob(b"data", "image/png")
+    seaweed.client().put_object(bucket_name=f"{prefix}-scenes", object_name=ref.key, data=BytesIO(b"dat`"), length=4)
+    assert store.get_blob(ref) == b"data"
+
+
+def test_media_type_reaches_the_browser(seaweed: SeaweedServer, prefix: str) -> None:
+    """A blob opens as what it was first put as, a view as what its reference says."""
+    store = store_at(seaweed.endpoint, prefix)
+    ref = store.put_blob(b"data", "image/png")
+    store.put_view("a.txt", BlobRef.of(b"data", "text/plain"))
+    for key, media_type in ((ref.key, "image/png"), ("views/a.txt", "text/plain")):
+        assert seaweed.client().stat_object(bucket_name=f"{prefix}-scenes", object_name=key).content_type == media_type
+
+
+def test_server_that_ignores_conditions_is_found_out(
+    seaweed: SeaweedServer, prefix: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Without conditional puts a record still is not overwritten, and one warning says what is weaker."""
+    with serve(forgetful(seaweed.endpoint)) as endpoint:
+        store = store_at(endpoint, prefix)
+        store.put_record("runs/1", b"{}")
+        store.put_record("runs/1", b"{}")
+        with pytest.raises(ConflictError):
+            store.put_record("runs/1", b"[]")
+        assert store.get_record("runs/1") == b"{}"
+    assert [record.levelname for record in caplog.records if record.name == "storage.s3"] == ["WARNING"]
+
+
+def test_lost_answer_is_settled_by_the_retry(
+    seaweed: SeaweedServer, prefix: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A put that won and whose answer was lost is transient, then a success; no signature is logged or raised."""
+    with serve(losing(seaweed.endpoint)) as endpoint:
+        with pytest.raises(StoreUnavailableError) as caught:
+            store_at(endpoint, prefix).put_record(LOST_KEY, b"{}")
+        store_at(seaweed.endpoint, prefix).put_record(LOST_KEY, b"{}")
+    assert "Signature" not in caplog.text + "".join(traceback.format_exception(caught.value))
+
+
+def test_wrong_secret_is_told(seaweed: SeaweedServer, prefix: str) -> None:
+    """Wrong credentials are no transient fault, and are not repeated."""
+    store = store_at(seaweed.endpoint, prefix, secret_key="wrong-secret")  # noqa: S106
+    with pytest.raises(StoreReadOnlyError) as caught:
+        store.put_blob(b"data", "image/png")
+    with pytest.raises(StoreReadOnlyError, match="SignatureDoesNotMatch"):
+        store.list_records("")
+    assert "wrong-secret" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_no_credentials_are_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Where no credentials are found, the message names the variables to set."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY", "MINIO_ACCESS_KEY", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with pytest.raises(StoreReadOnlyError, match="AWS_SECRET_ACCESS_KEY"):
+        open_store("s3://127.0.0.1:9").list_records("")
+
+
+def test_nobody_there_is_transient() -> None:
+    """A refused connection is told within seconds."""
+    with serve(Stub) as endpoint:
+        pass
+    with pytest.raises(StoreUnavailableError, match="s3://none-scenes"):
+        store_at(endpoint, "none").put_blob(b"data", "image/png")
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind"),
+    [
+        (301, "PermanentRedirect", UnknownStoreError),
+        (400, "AuthorizationHeaderMalformed", UnknownStoreError),
+        (400, "BadDigest", StoreUnavailableError),
+        (403, "AccessDenied", StoreReadOnlyError),
+        (403, "QuotaExceeded", StoreFullError),
+        (404, "NoSuchKey", MissingObjectError),
+        (409, "ConditionalRequestConflict", StoreUnavailableError),
+        (503, "SlowDown", StoreUnavailableError),
+        (507, "XMinioStorageFull", StoreFullError),
+    ],
+)
+def test_refusal_of_the_server_is_ours(status: int, code: str, kind: type[StorageError]) -> None:
+    """Every refusal is one of our errors and names the object and the server's word for it."""
+    data = f"<Error><Code>{code}</Code></Error>".encode()
+    with (
+        serve(always(status, "application/xml", data)) as endpoint,
+        pytest.raises(kind, match=f"s3://a-scenes-index/runs/1 .{status} {code}"),
+    ):
+        store_at(endpoint, "a").get_record("runs/1")
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"), [(200, UnknownStoreError), (400, UnknownStoreError), (502, StoreUnavailableError)]
+)
+def test_web_server_is_no_store(status: int, kind: type[StorageError]) -> None:
+    """What answers with a web page is no store."""
+    with serve(always(status, "text/html", b"<html><p>hello")) as endpoint, pytest.raises(kind):
+        store_at(endpoint, "a").list_records("")

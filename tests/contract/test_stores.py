@@ -1,0 +1,300 @@
+"""What every store promises, on a real folder and on a real S3 server."""
+
+import posixpath
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from threading import Barrier
+from uuid import uuid4
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from storage.errors import (
+    ConflictError,
+    CorruptObjectError,
+    InvalidKeyError,
+    MissingObjectError,
+    StorageError,
+)
+from storage.objects import MAX_KEY_LENGTH, BlobRef, Store, open_store
+from tests.seaweed import SeaweedServer
+
+NUM_RACERS = 8
+KEY_CHARACTERS = "abzABZ019._=-"
+segments = st.text(KEY_CHARACTERS, min_size=1, max_size=20).filter(lambda segment: not segment.startswith("."))
+keys = st.lists(segments, min_size=1, max_size=5).map("/".join)
+hostile_keys = st.one_of(st.text(max_size=40), st.text(KEY_CHARACTERS + "/\\~%:\0 ", max_size=40))
+examples = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@dataclass(frozen=True)
+class Backend:
+    """A store, and ways around it: what a person reads at an address, and what a fault leaves there."""
+
+    store: Store
+    read: Callable[[str], bytes]
+    damage: Callable[[str, bytes], None]
+
+
+@pytest.fixture(params=["directory", "s3"])
+def backend(request: pytest.FixtureRequest) -> Backend:
+    """Choose the back end under test."""
+    return request.getfixturevalue(f"{request.param}_backend")
+
+
+@pytest.fixture
+def directory_backend(tmp_path: Path) -> Backend:
+    """Open a store in a new folder."""
+    return Backend(
+        store=open_store(str(tmp_path / "root")),
+        read=lambda address: Path(address).read_bytes(),
+        damage=lambda address, data: void(Path(address).write_bytes(data)),
+    )
+
+
+@pytest.fixture
+def s3_backend(seaweed: SeaweedServer, monkeypatch: pytest.MonkeyPatch) -> Backend:
+    """Open buckets that tests share, for the first put into new ones takes 0.2 s; `name` keeps tests apart."""
+    for variable, value in seaweed.environment.items():
+        monkeypatch.setenv(variable, value)
+    client = seaweed.client()
+
+    def read(address: str) -> bytes:
+        bucket, _, key = address.removeprefix("s3://").partition("/")
+        return client.get_object(bucket_name=bucket, object_name=key).read()
+
+    def damage(address: str, data: bytes) -> None:
+        bucket, _, key = address.removeprefix("s3://").partition("/")
+        for version in client.list_objects(bucket_name=bucket, prefix=key, include_version=True):
+            client.remove_object(bucket_name=bucket, object_name=key, version_id=version.version_id)
+        client.put_object(bucket_name=bucket, object_name=key, data=BytesIO(data), length=len(data))
+
+    return Backend(store=open_store(seaweed.url("contract")), read=read, damage=damage)
+
+
+@pytest.fixture
+def store(backend: Backend) -> Store:
+    """Take the store of the back end."""
+    return backend.store
+
+
+@pytest.fixture
+def name() -> str:
+    """Make a name that no other test uses."""
+    return uuid4().hex
+
+
+def void(_: object) -> None:
+    """Drop a value."""
+
+
+def flip_bit(data: bytes) -> bytes:
+    """Damage one bit."""
+    return bytes([data[0] ^ 1]) + data[1:]
+
+
+def cut_short(data: bytes) -> bytes:
+    """Lose the last byte."""
+    return data[:-1]
+
+
+def attempt(put: Callable[[], None]) -> StorageError | None:
+    """Return what a put raised."""
+    try:
+        put()
+    except StorageError as error:
+        return error
+    return None
+
+
+@pytest.mark.parametrize("size_bytes", [0, 1, 6_000_000])
+def test_blob_comes_back_as_it_was_put(store: Store, name: str, size_bytes: int) -> None:
+    """A blob of any size reads back byte for byte, and put twice it is one blob."""
+    data = (name.encode() * (size_bytes // 32 + 1))[:size_bytes]
+    assert store.put_blob(data, "image/png") == store.put_blob(data, "image/png") == BlobRef.of(data, "image/png")
+    assert store.get_blob(BlobRef.of(data, "image/png")) == data
+
+
+def test_missing_blob_says_so(store: Store, name: str) -> None:
+    """A blob that was never put is missing, not empty."""
+    ref = BlobRef.of(name.encode(), "image/png")
+    assert not store.has_blob(ref)
+    with pytest.raises(MissingObjectError, match=ref.sha256):
+        store.get_blob(ref)
+
+
+def test_blob_is_there_only_when_its_size_is_right(store: Store, name: str) -> None:
+    """A blob cut short does not count as there, so it is made and put again."""
+    ref = store.put_blob(name.encode(), "image/png")
+    assert store.has_blob(ref)
+    longer = ref.model_copy(update={"size_bytes": ref.size_bytes + 1})
+    assert not store.has_blob(longer)
+    with pytest.raises(CorruptObjectError):
+        store.get_blob(longer)
+
+
+@pytest.mark.parametrize("damaged", [flip_bit, cut_short])
+def test_verified_read_finds_damage(backend: Backend, name: str, damaged: Callable[[bytes], bytes]) -> None:
+    """One flipped bit or one lost byte is found at reading."""
+    ref = backend.store.put_blob(name.encode(), "image/png")
+    backend.damage(backend.store.locate_blob(ref), damaged(name.encode()))
+    with pytest.raises(CorruptObjectError, match=ref.sha256):
+        backend.store.get_blob(ref)
+
+
+def test_put_replaces_a_blob_cut_short(backend: Backend, name: str) -> None:
+    """A put does not trust a blob that a fault cut short."""
+    ref = backend.store.put_blob(name.encode(), "image/png")
+    backend.damage(backend.store.locate_blob(ref), cut_short(name.encode()))
+    backend.store.put_blob(name.encode(), "image/png")
+    assert backend.store.get_blob(ref) == name.encode()
+
+
+def test_record_comes_back_and_may_be_put_again(store: Store, name: str) -> None:
+    """Equal bytes under the same key are a success, as a retry needs."""
+    for _ in range(2):
+        store.put_record(f"runs/{name}/manifest.json", b"{}")
+    assert store.get_record(f"runs/{name}/manifest.json") == b"{}"
+
+
+@pytest.mark.parametrize("other", [b"{ }", b"[]"])
+def test_record_is_never_overwritten(store: Store, name: str, other: bytes) -> None:
+    """Different bytes, of another or of the same size, are a conflict, and the first stay."""
+    store.put_record(name, b"{}")
+    with pytest.raises(ConflictError, match=name):
+        store.put_record(name, other)
+    assert store.get_record(name) == b"{}"
+
+
+def test_missing_record_says_so(store: Store, name: str) -> None:
+    """A record that was never put is missing."""
+    with pytest.raises(MissingObjectError, match=name):
+        store.get_record(f"runs/{name}")
+
+
+def test_record_cannot_take_the_name_of_a_folder(store: Store, name: str) -> None:
+    """A key that other keys stand under is a conflict."""
+    store.put_record(f"{name}/manifest.json", b"{}")
+    with pytest.raises(ConflictError):
+        store.put_record(name, b"{}")
+
+
+def test_one_of_many_writers_wins(store: Store, name: str) -> None:
+    """Of writers racing with different bytes exactly one succeeds, and the others are told."""
+    start = Barrier(NUM_RACERS)
+
+    def race(number: int) -> StorageError | None:
+        start.wait()
+        return attempt(lambda: store.put_record(f"runs/{name}", b"%d" % number))
+
+    with ThreadPoolExecutor(NUM_RACERS) as pool:
+        errors = list(pool.map(race, range(NUM_RACERS)))
+    winners = [number for number, error in enumerate(errors) if error is None]
+    assert [b"%d" % number for number in winners] == [store.get_record(f"runs/{name}")]
+    assert {type(error) for error in errors if error} == {ConflictError}
+
+
+def test_writers_of_equal_bytes_all_succeed(store: Store, name: str) -> None:
+    """Writers racing with the same bytes all succeed, whether of records or of blobs."""
+    start = Barrier(NUM_RACERS)
+
+    def race(_: int) -> StorageError | None:
+        start.wait()
+        store.put_blob(name.encode(), "image/png")
+        return attempt(lambda: store.put_record(f"runs/{name}", b"{}"))
+
+    with ThreadPoolExecutor(NUM_RACERS) as pool:
+        assert list(pool.map(race, range(NUM_RACERS))) == [None] * NUM_RACERS
+
+
+def test_records_are_listed_in_order(store: Store, name: str) -> None:
+    """A list is sorted, holds the whole keys, and takes any start of a key as prefix."""
+    written = [f"{name}/{key}" for key in ("b", "a/2", "a/1", "a-1", "a.1", "A", "ab/1")]
+    for key in written:
+        store.put_record(key, b"{}")
+    assert store.list_records(f"{name}/") == sorted(written)
+    assert store.list_records(f"{name}/a/") == [f"{name}/a/1", f"{name}/a/2"]
+    assert store.list_records(f"{name}/ab") == [f"{name}/ab/1"]
+    assert store.list_records(f"{name}/none/") == []
+    assert set(written) <= set(store.list_records(""))
+
+
+def test_view_is_overwritten_freely(backend: Backend, name: str) -> None:
+    """A view shows the blob that was put last, and the blobs stay as they are."""
+    refs = [backend.store.put_blob(f"{name}{number}".encode(), "image/png") for number in range(2)]
+    for ref in refs:
+        backend.store.put_view(f"{name}/angles/close_up.png", ref)
+    assert backend.read(backend.store.locate_view(f"{name}/angles/close_up.png")) == f"{name}1".encode()
+    assert backend.store.get_blob(refs[0]) == f"{name}0".encode()
+
+
+def test_view_of_a_missing_blob_says_so(store: Store, name: str) -> None:
+    """A view needs a blob."""
+    with pytest.raises(MissingObjectError):
+        store.put_view(name, BlobRef.of(name.encode(), "image/png"))
+
+
+def test_addresses_can_be_opened(backend: Backend, name: str) -> None:
+    """What a store names is what a person finds there."""
+    ref = backend.store.put_blob(name.encode(), "image/png")
+    backend.store.put_record(name, b"{}")
+    assert backend.read(backend.store.locate_blob(ref)) == name.encode()
+    assert backend.read(backend.store.locate_record(name)) == b"{}"
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["", "/a", "a/", "a//b", ".", "..", "a/../b", "a/.hidden", "a b", "a\n", "ä", "~a", "a" * 256, "a/" * 256 + "a"],
+)
+def test_invalid_key_is_refused_everywhere(store: Store, key: str) -> None:
+    """Every method that takes a key refuses one that cannot name an object."""
+    ref = BlobRef.of(b"", "image/png")
+    for use in (
+        lambda: store.put_record(key, b""),
+        lambda: void(store.get_record(key)),
+        lambda: store.put_view(key, ref),
+        lambda: void(store.locate_record(key)),
+        lambda: void(store.locate_view(key)),
+    ):
+        assert isinstance(attempt(use), InvalidKeyError)
+
+
+@pytest.mark.parametrize("prefix", ["/", "..", "a/../", "a//", "a b"])
+def test_invalid_prefix_is_refused(store: Store, prefix: str) -> None:
+    """A prefix that no key can start with is a mistake, not an empty list."""
+    with pytest.raises(InvalidKeyError):
+        store.list_records(prefix)
+
+
+@examples
+@given(key=keys)
+def test_every_valid_key_holds_its_record(store: Store, key: str) -> None:
+    """A valid key, whatever it is, is written, read and listed."""
+    key = f"{uuid4().hex}/{key}"
+    store.put_record(key, key.encode())
+    assert store.get_record(key) == key.encode()
+    assert store.list_records(key) == [key]
+
+
+def test_longest_key_holds_its_record(store: Store, name: str) -> None:
+    """The limits of a key are within what the store can name."""
+    key = f"{name}/{'s' * 255}/".ljust(MAX_KEY_LENGTH, "k")
+    store.put_record(key, b"{}")
+    assert store.list_records(name) == [key]
+
+
+@examples
+@given(key=hostile_keys)
+def test_no_key_escapes_the_root(store: Store, key: str) -> None:
+    """A key is refused, or names exactly its own place below the root."""
+    root = store.locate_record("a").removesuffix("a")
+    try:
+        address = store.locate_record(key)
+    except InvalidKeyError:
+        return
+    assert address == root + key
+    assert posixpath.normpath(f"/{key}") == f"/{key}"
