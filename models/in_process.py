@@ -1,0 +1,90 @@
+# pyright: standard, reportPrivateImportUsage=false
+"""The embedded renderer: the model in the process that asks for pictures."""
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from PIL import Image
+
+from models.errors import OutOfMemoryError
+from models.loading import Pipeline, load_pipeline
+from models.profiles import Profile
+from models.renderer import AngleJob, Rendered, StepDone
+from models.stages import Reference, decode, draw_noise, encode_instructions, encode_reference, sample
+
+NUM_REFERENCES_KEPT = 4
+
+
+class InProcessRenderer:
+    """The model in this process: `num_lanes` angles at a time, each alone in its batch.
+
+    On a CPU an angle has one thread: as fast as a batch when every core has an angle, and the pixels depend neither on
+    the number of cores nor on which other angles happen to be rendered at the same time.
+    """
+
+    def __init__(self, pipeline: Pipeline, num_lanes: int = 1) -> None:
+        """Serve `pipeline` to at most `num_lanes` threads at a time."""
+        self._pipeline = pipeline
+        self._lanes = threading.Semaphore(num_lanes)
+        self._references: OrderedDict[str, Reference] = OrderedDict()
+        self._encoding = threading.Lock()
+
+    @classmethod
+    def load(cls, profile: Profile, weights: Path, device: str, num_lanes: int) -> "InProcessRenderer":
+        """Load `profile` onto `device`; raises what `load_pipeline` raises."""
+        return cls(load_pipeline(profile, weights, device), num_lanes)
+
+    def show(self, key: str, read_master: Callable[[], Image.Image]) -> None:
+        """Encode the master `key` unless it is held already."""
+        _use_one_thread()
+        with self._encoding:
+            if key not in self._references:
+                self._references[key] = encode_reference(self._pipeline, read_master())
+            self._references.move_to_end(key)
+            while len(self._references) > NUM_REFERENCES_KEPT:
+                self._references.popitem(last=False)
+
+    def render(self, key: str, job: AngleJob) -> Iterator[StepDone | Rendered]:
+        """Yield one `StepDone` per diffusion step, then the picture.
+
+        Raises:
+            KeyError: The master was never shown, or was pushed out by newer ones.
+            NotFiniteError: The sampled latents hold NaN or infinity.
+            OutOfMemoryError: The device has too little memory.
+        """
+        reference = self._references[key]
+        _use_one_thread()
+        asked = time.perf_counter()
+        with self._lanes, _memory_guard():
+            marks = [asked, time.perf_counter()]
+            conditioning = encode_instructions(self._pipeline, reference, [job.prompt])
+            marks.append(time.perf_counter())
+            latents = draw_noise([job.seed], reference.grid)
+            num_steps = self._pipeline.profile.num_steps
+            for step, denoised in enumerate(sample(self._pipeline, reference, conditioning, latents), start=1):
+                latents = denoised
+                yield StepDone(step=step, num_steps=num_steps)
+            marks.append(time.perf_counter())
+            picture = decode(self._pipeline, latents, reference.grid)[0]
+            marks.append(time.perf_counter())
+        stages = ("queue", "encode", "sample", "decode")
+        times = {stage: end - start for stage, start, end in zip(stages, marks[:-1], marks[1:], strict=True)}
+        yield Rendered(picture=picture, stage_times_s=times)
+
+
+def _use_one_thread() -> None:
+    torch.set_num_threads(1)  # binds the calling thread; threads that computed before keep their own number
+
+
+@contextmanager
+def _memory_guard() -> Generator[None]:
+    try:
+        yield
+    except torch.OutOfMemoryError as exc:
+        msg = "The device ran out of memory in this angle: choose a smaller memory plan or fewer lanes."
+        raise OutOfMemoryError(msg) from exc

@@ -1,0 +1,95 @@
+"""Profiles: everything that fixes a model, as typed constants.
+
+Adding a model is adding a profile here and, at most, a dialect.
+"""
+
+import math
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from models.camera import Dialect
+from models.errors import UnknownProfileError
+
+DISTILLED_SCHEDULER: dict[str, Any] = {
+    "base_image_seq_len": 256,
+    "max_image_seq_len": 8192,
+    "base_shift": math.log(3),
+    "max_shift": math.log(3),
+    "num_train_timesteps": 1000,
+    "shift": 1.0,
+    "shift_terminal": None,
+    "time_shift_type": "exponential",
+    "use_dynamic_shifting": True,
+}
+"""The schedule that the Lightning LoRAs were distilled on; the stock Qwen schedule is wrong for them.
+
+Source: the model card of lightx2v/Qwen-Image-Lightning.
+"""
+
+
+class Lora(BaseModel):
+    """One LoRA file of a profile and how strongly it is applied."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    path: str
+    strength: float = 1.0
+
+
+class Profile(BaseModel):
+    """Everything that fixes a model; what is missing here must not change a pixel."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    base: str
+    """Folder of the base model in diffusers' layout, below the folder of all weights."""
+    revision: str
+    licence: str
+    training: Literal["untrained", "trained"]
+    """Untrained weights say so in every report."""
+    dialect: Dialect
+    loras: tuple[Lora, ...]
+    num_steps: int
+    reference_area_px: int
+    """Pixels of the reference and of the output picture."""
+    condition_area_px: int
+    """Pixels of the reference as the text encoder sees it."""
+    dtype: Literal["float32", "bfloat16"]
+    clip: str
+    """open_clip checkpoint for the CLIP score, below the folder of all weights."""
+
+
+MINIATURE = Profile(
+    name="miniature",
+    base="miniature",
+    revision="untrained-seed-0",
+    licence="Apache-2.0",
+    training="untrained",
+    dialect="relative",
+    loras=(
+        Lora(name="lightning", path="miniature/loras/lightning-8steps.safetensors"),
+        Lora(name="angles", path="miniature/loras/multi-angle.safetensors"),
+    ),
+    num_steps=8,
+    reference_area_px=224 * 128,
+    condition_area_px=112 * 112,
+    dtype="float32",
+    clip="miniature/clip",
+)
+
+PROFILES: dict[str, Profile] = {profile.name: profile for profile in (MINIATURE,)}
+
+
+def find_profile(name: str) -> Profile:
+    """Return the profile called `name`.
+
+    Raises:
+        UnknownProfileError: No profile has this name.
+    """
+    if name not in PROFILES:
+        msg = f"There is no profile {name!r}: choose one of {', '.join(PROFILES)}."
+        raise UnknownProfileError(msg)
+    return PROFILES[name]

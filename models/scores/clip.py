@@ -1,0 +1,47 @@
+# pyright: standard
+"""Image embeddings by an open_clip model that lies in a folder of the weights."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import open_clip
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from models.errors import WrongWeightsError
+from models.weights import check_folder
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipEncoder:
+    """An open_clip model and the transform that its pictures need."""
+
+    model: nn.Module
+    transform: Any
+
+
+def load_clip(folder: Path) -> ClipEncoder:
+    """Load `open_clip_config.json` and `open_clip_model.safetensors` from `folder`.
+
+    Raises:
+        MissingWeightsError: The folder or its safetensors file is not there.
+        WrongWeightsError: The files are damaged or do not belong together.
+    """
+    check_folder(folder)
+    try:
+        model, _, transform = open_clip.create_model_and_transforms(f"local-dir:{folder.resolve()}")
+    except (OSError, ValueError, RuntimeError, KeyError) as exc:
+        msg = f"The CLIP model in {folder} could not be read ({exc}): make or fetch the files of this profile again."
+        raise WrongWeightsError(msg) from exc
+    return ClipEncoder(model=model.eval(), transform=transform)
+
+
+@torch.inference_mode()
+def clip_cosines(encoder: ClipEncoder, reference: Image.Image, views: Sequence[Image.Image]) -> list[float]:
+    """Return the cosine of the embedding of `reference` with that of each view, in [-1, 1]."""
+    pictures: Tensor = torch.stack([encoder.transform(picture) for picture in (reference, *views)])
+    embeddings = encoder.model.encode_image(pictures, normalize=True)  # pyright: ignore[reportCallIssue]
+    return (embeddings[1:] @ embeddings[0]).tolist()

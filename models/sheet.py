@@ -1,0 +1,72 @@
+"""The contact sheet: the master first and larger, then every angle with its name, scores and warnings."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from PIL import Image, ImageDraw, ImageFont
+
+SURROUND = (46, 46, 46)
+INK, FAINT, WARNING = (235, 235, 235), (160, 160, 160), (255, 178, 64)
+CELL_WIDTH_PX, GAP_PX, HEADER_PX, LINE_PX = 420, 20, 84, 24
+NUM_COLUMNS = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class SheetCell:
+    """One picture of the sheet and the lines of text below it."""
+
+    picture: Image.Image
+    title: str
+    lines: tuple[str, ...] = ()
+
+
+def draw_sheet(title: str, warning: str, master: SheetCell, angles: Sequence[SheetCell]) -> Image.Image:
+    """Draw the sheet; the master takes four cells, the angles go around and below it.
+
+    Args:
+        title: Scene, version, profile: one line.
+        warning: What a reader must know before trusting a picture, or an empty string.
+        master: The still, at the top left.
+        angles: The coverage, in reading order.
+    """
+    aspect = master.picture.height / master.picture.width
+    text_px = LINE_PX * (1 + max(len(cell.lines) for cell in (master, *angles)))
+    cell_px = (CELL_WIDTH_PX, round(CELL_WIDTH_PX * aspect) + text_px + 12)
+    places = _places(len(angles))
+    num_rows = 1 + max(row for _, row in [*places, (0, 1)])
+    width = NUM_COLUMNS * (CELL_WIDTH_PX + GAP_PX) + GAP_PX
+    sheet = Image.new("RGB", (width, HEADER_PX + num_rows * (cell_px[1] + GAP_PX) + GAP_PX), SURROUND)
+    _draw_header(sheet, title, warning)
+    large_px = (2 * CELL_WIDTH_PX + GAP_PX, 2 * cell_px[1] + GAP_PX)
+    _draw_cell(sheet, master, (GAP_PX, HEADER_PX), large_px)
+    for cell, (column, row) in zip(angles, places, strict=True):
+        corner = (GAP_PX + column * (CELL_WIDTH_PX + GAP_PX), HEADER_PX + row * (cell_px[1] + GAP_PX))
+        _draw_cell(sheet, cell, corner, cell_px)
+    return sheet
+
+
+def _places(num_angles: int) -> list[tuple[int, int]]:
+    """Return (column, row) of each angle: the master holds columns 0 and 1 of rows 0 and 1."""
+    beside = [(column, row) for row in (0, 1) for column in (2, 3)]
+    below = [(index % NUM_COLUMNS, 2 + index // NUM_COLUMNS) for index in range(num_angles)]
+    return (beside + below)[:num_angles]
+
+
+def _draw_header(sheet: Image.Image, title: str, warning: str) -> None:
+    draw = ImageDraw.Draw(sheet)
+    draw.text((GAP_PX, 16), title, INK, ImageFont.load_default(28))
+    draw.text((GAP_PX, 52), warning, WARNING, ImageFont.load_default(20))
+
+
+def _draw_cell(sheet: Image.Image, cell: SheetCell, corner: tuple[int, int], size: tuple[int, int]) -> None:
+    left, top = corner
+    height = round(size[0] * cell.picture.height / cell.picture.width)
+    room = size[1] - 12 - LINE_PX * (1 + len(cell.lines))
+    scale = min(1.0, room / height)
+    shown = cell.picture.resize((round(size[0] * scale), round(height * scale)), Image.Resampling.LANCZOS)
+    sheet.paste(shown, (left, top))
+    draw = ImageDraw.Draw(sheet)
+    top += shown.height + 8
+    draw.text((left, top), cell.title, INK, ImageFont.load_default(20))
+    for number, line in enumerate(cell.lines, start=1):
+        draw.text((left, top + number * LINE_PX), line, FAINT, ImageFont.load_default(16))
