@@ -1,0 +1,34 @@
+"""The settings of one installation; the only reader of the environment.
+
+Every field can be set as `MASTERSHOT_<FIELD>`. Credentials of an S3 store are not among them: the client reads those
+from `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, or from the AWS credentials file, and they go nowhere else.
+"""
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Where things are and how much runs at once."""
+
+    model_config = SettingsConfigDict(env_prefix="MASTERSHOT_", frozen=True)
+
+    store: str = str(Path(".mastershot/store").absolute())
+    """A folder, or `s3://host:port?secure=0`: see `storage.objects.open_store`."""
+    weights: Path = Path("weights").absolute()
+    """Folder of all models' files."""
+    master_folders: tuple[Path, ...] = (Path(),)
+    """Masters are read from these folders and below, from nowhere else; a JSON list in the environment."""
+    device: Literal["cpu", "cuda"] = "cpu"
+    """Never changed behind your back: a missing GPU is an error."""
+    num_lanes: int = Field(default=0, ge=0)
+    """Angles rendered at the same time in this process; 0 = one per core on a CPU, one on a GPU."""
+
+    @property
+    def lanes(self) -> int:
+        """The number of lanes in force."""
+        return self.num_lanes or (len(os.sched_getaffinity(0)) if self.device == "cpu" else 1)

@@ -1,0 +1,56 @@
+"""What need not be rendered: angles that are finished already, and versions that would say nothing new."""
+
+import hashlib
+from collections.abc import Sequence
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from models.specs import AngleSpec
+from storage.objects import open_store
+from storage.records import AngleRecord, Manifest, MasterRecord
+from storage.versions import find_angle, latest_version
+from tasks.requests import SceneRequest
+
+
+@task(name="find-finished", cache_policy=NO_CACHE)
+def find_finished(
+    request: SceneRequest, master: MasterRecord, specs: Sequence[AngleSpec], store_url: str
+) -> dict[str, AngleRecord]:
+    """Return, by name, the angles of a request that are in the store; those of `only_angles` never are.
+
+    Without `only_angles` an angle is finished if its very spec was rendered. With it, the others are carried on from
+    the latest version of the same master as they are, whatever they were rendered with.
+    """
+    store = open_store(store_url)
+    parent = latest_version(store, request.scene) if request.only_angles else None
+    carried = {}
+    if parent and parent.master.picture == master.picture:
+        carried = {record.name: record for record in parent.angles}
+    found = {
+        spec.name: carried.get(spec.name) or find_angle(store, spec.fingerprint)
+        for spec in specs
+        if spec.name not in request.only_angles
+    }
+    return {name: record for name, record in found.items() if record}
+
+
+def find_missing(
+    request: SceneRequest, specs: Sequence[AngleSpec], finished: dict[str, AngleRecord]
+) -> tuple[AngleSpec, ...]:
+    """Return the specs that this run renders: all that are not finished, or just those of `only_angles`."""
+    wanted = request.only_angles or [spec.name for spec in specs]
+    return tuple(spec for spec in specs if spec.name in wanted and spec.name not in finished)
+
+
+def digest_coverage(master: MasterRecord, records: Sequence[AngleRecord]) -> str:
+    """Return a digest of what a version shows: the master, and each angle's name, recipe and picture."""
+    lines = [master.picture.sha256]
+    lines += sorted(f"{record.name} {record.fingerprint} {record.picture.sha256}" for record in records)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def find_unchanged(scene: str, coverage_sha256: str, store_url: str) -> Manifest | None:
+    """Return the latest version of a scene if it shows this very coverage, else None."""
+    latest = latest_version(open_store(store_url), scene)
+    return latest if latest and latest.coverage_sha256 == coverage_sha256 else None

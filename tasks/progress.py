@@ -1,0 +1,34 @@
+"""Following a render step by step: in the Prefect UI, and for whoever listens in this process."""
+
+from collections.abc import Callable, Iterable
+from contextvars import ContextVar
+from typing import cast
+from uuid import UUID
+
+from prefect.artifacts import create_progress_artifact, update_progress_artifact
+
+from models.errors import RenderError
+from models.renderer import Rendered, StepDone
+
+Listener = Callable[[str, int, int], None]
+
+listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
+"""Called as `listener(angle, step, num_steps)` after every diffusion step of the runs in this context."""
+
+
+def follow(angle: str, events: Iterable[StepDone | Rendered]) -> Rendered:
+    """Report every step of `events` and return the picture at their end.
+
+    Raises:
+        RenderError: The events ended without a picture.
+    """
+    artifact_id = create_progress_artifact(progress=0.0, description=f"Diffusion steps of {angle}")
+    notify = listener.get()
+    for event in events:
+        if isinstance(event, Rendered):
+            return event
+        update_progress_artifact(cast("UUID", artifact_id), progress=100 * event.step / event.num_steps)
+        if notify:
+            notify(angle, event.step, event.num_steps)
+    msg = f"The renderer stopped without a picture of {angle}: look at its log, then run again."
+    raise RenderError(msg)

@@ -1,0 +1,84 @@
+"""Rendering: the reference is encoded once, then every angle is a task run of its own, to be tried again on its own."""
+
+import time
+from datetime import UTC, datetime
+
+from PIL import Image
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from models.framing import fit_to_raster, undo_framing
+from models.renderer import AngleJob, Rendered
+from models.specs import AngleSpec
+from storage.objects import BlobRef, open_store
+from storage.records import AngleRecord
+from storage.versions import keep_angle
+from tasks.ingest import decode_png, encode_png
+from tasks.policies import RETRIES, RETRY_DELAYS_S, RETRY_JITTER, is_transient
+from tasks.progress import follow
+from tasks.renderers import RendererSpec, renderer_for
+
+
+@task(
+    name="encode-reference",
+    cache_policy=NO_CACHE,
+    retries=RETRIES,
+    retry_delay_seconds=RETRY_DELAYS_S,
+    retry_jitter_factor=RETRY_JITTER,
+    retry_condition_fn=is_transient,
+)
+def encode_reference(spec: AngleSpec, master: BlobRef, renderer: RendererSpec, store_url: str) -> None:
+    """Have the model loaded and the master encoded before its angles ask for both at once.
+
+    Raises:
+        ProfileError: The model cannot be loaded.
+        StorageError: The master cannot be read back.
+    """
+    _show(spec, master, renderer, store_url)
+
+
+@task(
+    name="render-angle",
+    task_run_name="{spec.name}",
+    cache_policy=NO_CACHE,
+    retries=RETRIES,
+    retry_delay_seconds=RETRY_DELAYS_S,
+    retry_jitter_factor=RETRY_JITTER,
+    retry_condition_fn=is_transient,
+)
+def render_angle(spec: AngleSpec, master: BlobRef, renderer: RendererSpec, store_url: str, run_id: str) -> AngleRecord:
+    """Encode the instruction, sample, decode and keep one angle.
+
+    Raises:
+        ModelError: The model cannot be loaded, or cannot render this angle.
+        StorageError: The master cannot be read back, or the picture cannot be kept.
+    """
+    _show(spec, master, renderer, store_url)
+    job = AngleJob(prompt=spec.instruction.prompt, seed=spec.seed)
+    rendered = follow(spec.name, renderer_for(renderer).render(master.sha256, job))
+    return _keep(spec, rendered, store_url, run_id)
+
+
+def _show(spec: AngleSpec, master: BlobRef, renderer: RendererSpec, store_url: str) -> None:
+    def read_master() -> Image.Image:
+        return fit_to_raster(decode_png(open_store(store_url).get_blob(master)), spec.framing)
+
+    renderer_for(renderer).show(master.sha256, read_master)
+
+
+def _keep(spec: AngleSpec, rendered: Rendered, store_url: str, run_id: str) -> AngleRecord:
+    start = time.perf_counter()
+    store = open_store(store_url)
+    picture = undo_framing(Image.fromarray(rendered.picture), spec.framing)
+    reference = store.put_blob(encode_png(picture), "image/png")
+    record = AngleRecord(
+        name=spec.name,
+        fingerprint=spec.fingerprint,
+        spec=spec.model_dump(mode="json"),
+        picture=reference,
+        stage_times_s=rendered.stage_times_s | {"store": time.perf_counter() - start},
+        run_id=run_id,
+        rendered_at=datetime.now(UTC).isoformat(),
+    )
+    keep_angle(store, record)
+    return record

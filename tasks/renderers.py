@@ -1,0 +1,36 @@
+"""The loaded pipeline of this process: the one state that a worker may have."""
+
+import threading
+from functools import lru_cache
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from models.profiles import Profile
+from models.renderer import Renderer
+
+_loading = threading.Lock()
+
+
+class RendererSpec(BaseModel):
+    """Which model, from which files, on what, and how many angles at a time."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    profile: Profile
+    weights: Path
+    device: str
+    num_lanes: int
+
+
+def renderer_for(spec: RendererSpec) -> Renderer:
+    """Return the warm renderer of this process, loading it at first use; raises what loading raises."""
+    with _loading:
+        return _load(spec)  # pyright: ignore[reportArgumentType] - pydantic makes frozen models hashable
+
+
+@lru_cache(maxsize=1)
+def _load(spec: RendererSpec) -> Renderer:
+    from models.in_process import InProcessRenderer  # noqa: PLC0415 - torch is slow to import, and not always needed
+
+    return InProcessRenderer.load(spec.profile, spec.weights, spec.device, spec.num_lanes)

@@ -1,0 +1,102 @@
+"""What may be asked for: the one request that a person, a schedule, a webhook and a cut list all make."""
+
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, field_validator, model_validator
+
+from models.camera import PRESETS, Pose, Preset
+from models.profiles import PROFILES
+from tasks.errors import InvalidRequestError
+
+DEFAULT_COVERAGE = (
+    Preset.CLOSE_UP,
+    Preset.LOW_ANGLE,
+    Preset.HIGH_ANGLE,
+    Preset.TOP_DOWN,
+    Preset.WIDE,
+    Preset.LEFT_45,
+    Preset.RIGHT_45,
+)
+
+
+class NamedPose(Pose):
+    """An explicit pose, under a name that no other angle of the request has."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]{0,40}$")]
+
+    @property
+    def pose(self) -> Pose:
+        """The pose without its name."""
+        return Pose.model_validate(self.model_dump(exclude={"name"}))
+
+
+def _kind(angle: object) -> str:
+    return "preset" if isinstance(angle, str) else "pose"
+
+
+Angle = Annotated[Annotated[Preset, Tag("preset")] | Annotated[NamedPose, Tag("pose")], Discriminator(_kind)]
+
+
+class SceneRequest(BaseModel):
+    """One master and the coverage that is wanted of it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    scene: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """Name of the scene; its versions are found under it."""
+    master: Annotated[str, Field(min_length=1, max_length=1024)]
+    """File of the still, in one of the folders that this installation allows."""
+    angles: Annotated[tuple[Angle, ...], Field(min_length=1, max_length=64)] = DEFAULT_COVERAGE
+    """Presets by name, or explicit poses."""
+    only_angles: tuple[str, ...] = ()
+    """Render just these again, even if they are finished; the others are carried on from the latest version."""
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    """All angles of a coverage start from the same noise."""
+    profile: str = "miniature"
+
+    @field_validator("profile")
+    @classmethod
+    def _profile_exists(cls, profile: str) -> str:
+        if profile not in PROFILES:
+            msg = f"there is no profile {profile!r}, choose one of {', '.join(PROFILES)}"
+            raise ValueError(msg)
+        return profile
+
+    @model_validator(mode="after")
+    def _names_are_unique_and_known(self) -> Self:
+        names = [angle.value if isinstance(angle, Preset) else angle.name for angle in self.angles]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            msg = f"{', '.join(twice)} asked for more than once, name every angle once"
+            raise ValueError(msg)
+        unknown = sorted(set(self.only_angles) - set(names))
+        if unknown:
+            msg = f"only_angles names {', '.join(unknown)}, which angles does not hold"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def poses(self) -> dict[str, Pose]:
+        """The pose of every angle, by name, in the order asked for."""
+        return {
+            (angle.value if isinstance(angle, Preset) else angle.name): (
+                PRESETS[angle] if isinstance(angle, Preset) else angle.pose
+            )
+            for angle in self.angles
+        }
+
+
+def parse_request(request: object) -> SceneRequest:
+    """Check a request as an API or a person sent it.
+
+    Raises:
+        InvalidRequestError: With one sentence on the first thing that is wrong.
+    """
+    try:
+        return SceneRequest.model_validate(request)
+    except ValidationError as exc:
+        first = exc.errors(include_url=False, include_context=False)[0]
+        where = ".".join(map(str, first["loc"])) or "request"
+        what = first["msg"].removeprefix("Value error, ")
+        msg = f"The request is not valid at {where}: {what} (correct it and send it again)."
+        raise InvalidRequestError(msg) from exc

@@ -1,0 +1,47 @@
+"""How a coverage is put into words and small pictures: one wording for the sheet, the page and the Prefect UI."""
+
+import base64
+import io
+
+from PIL import Image
+
+from models.scores.paper import PaperScores
+from models.specs import AngleSpec
+
+SCORE_COLUMNS = ("CLIP", "Style", "Cam Move", "Semantic", "Composite")
+SCORES_NOTE = (
+    "Paper preset, every formula assumed: Cam Move = 1 - SSIM (grey, default window); Style = correlation of 50x60 "
+    "hue-saturation histograms; Semantic = cosine at 32x32 RGB; Composite = 100 x mean of these three. None of them "
+    "can decide whether a view is right."
+)
+
+
+def warn_of_training(training: str, profile: str) -> str:
+    """Return what a reader must know about the weights, or an empty string."""
+    if training == "trained":
+        return ""
+    return f"UNTRAINED: the weights of {profile} are random numbers, so these pictures prove the path and no quality."
+
+
+def describe_shot(spec: AngleSpec) -> str:
+    """Return the pose that the model was given, and the one asked for where it differs."""
+    given, asked = spec.instruction.given, spec.asked
+    words = f"az {given.azimuth_deg:+g} el {given.elevation_deg:+g} x{given.distance:g} {given.lens}"
+    if given != asked:
+        words += f" (asked az {asked.azimuth_deg:+g} el {asked.elevation_deg:+g} x{asked.distance:g} {asked.lens})"
+    return words
+
+
+def list_scores(scores: PaperScores) -> tuple[str, ...]:
+    """Return the figures in the order of `SCORE_COLUMNS`."""
+    figures = (scores.clip, scores.style, scores.cam_move, scores.semantic)
+    return (*(f"{figure:.3f}" for figure in figures), f"{scores.composite:.1f}")
+
+
+def embed_jpeg(picture: Image.Image, longest_side_px: int, quality: int = 85) -> str:
+    """Return a `data:` address of a JPEG, made smaller if it is larger than wanted."""
+    shown = picture.copy()
+    shown.thumbnail((longest_side_px, longest_side_px), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    shown.save(buffer, format="JPEG", quality=quality)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
