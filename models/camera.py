@@ -158,11 +158,11 @@ def _refuse_distance(asked: float, nearest: float, dialect: Dialect) -> None:
 
 
 def main() -> None:
-    """Write every setting of both dialects and its prompt to standard output, one JSON object a line."""
+    """Write every setting of both dialects and its prompt to standard output, one JSON object a line, in UTF-8."""
     for dialect, all_settings in (("relative", all_relative_moves()), ("absolute", all_absolute_views())):
         for settings in all_settings:
             line = {"dialect": dialect, "settings": settings.model_dump(), "prompt": settings.prompt}
-            sys.stdout.write(json.dumps(line, ensure_ascii=False) + "\n")
+            sys.stdout.buffer.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
 
 
 if __name__ == "__main__":

@@ -8,8 +8,6 @@
     │   ├── PictureTooSmallError     a side is too short
     │   └── UnsupportedPictureError  a whole picture, of a format, mode or shape that is not accepted
     ├── CameraError                  the asked-for camera cannot be had
-    │   ├── UnknownPresetError       no preset has this name
-    │   ├── PoseOutOfRangeError      a number of the pose is outside its range
     │   └── UnspeakablePoseError     the dialect of the model has no words for the pose
     ├── ProfileError                 the model cannot be assembled
     │   ├── UnknownProfileError      no profile has this name
@@ -54,14 +52,6 @@ class UnsupportedPictureError(PictureError):
 
 class CameraError(ModelError):
     """The asked-for camera cannot be had."""
-
-
-class UnknownPresetError(CameraError):
-    """No preset has this name."""
-
-
-class PoseOutOfRangeError(CameraError):
-    """A number of the pose is outside its range."""
 
 
 class UnspeakablePoseError(CameraError):

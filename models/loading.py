@@ -11,6 +11,7 @@ from diffusers import AutoencoderKLQwenImage, FlowMatchEulerDiscreteScheduler, Q
 from diffusers.loaders import QwenImageLoraLoaderMixin
 from safetensors import SafetensorError
 from transformers import Qwen2_5_VLForConditionalGeneration, Qwen2VLProcessor
+from transformers.utils.logging import disable_progress_bar
 
 from models.errors import WrongWeightsError
 from models.profiles import Lora, Profile
@@ -61,6 +62,7 @@ def load_pipeline(profile: Profile, weights: Path, device: str = "cpu") -> Pipel
 def load_module(cls: type[Module], folder: Path, dtype: torch.dtype) -> Module:
     """Load a diffusers or transformers model and refuse any tensor that is missing, unexpected or of another shape."""
     check_folder(folder)
+    disable_progress_bar()
     module, report = _read(
         cls.from_pretrained,  # pyright: ignore[reportAttributeAccessIssue] - of both diffusers and transformers
         folder,
@@ -77,14 +79,13 @@ def load_module(cls: type[Module], folder: Path, dtype: torch.dtype) -> Module:
 
 
 def fuse_loras(transformer: QwenImageTransformer2DModel, loras: tuple[Lora, ...], weights: Path) -> None:
-    """Load `loras` through PEFT, fuse them at their strengths into `transformer`, and drop the adapters.
+    """Load `loras` through PEFT and fuse each at its strength into `transformer`; no adapter is left behind.
 
-    The order is that of the profile: all adapters first, then one fusion, so that none is applied to another.
+    A LoRA is a sum onto the weights, so fusing one after the other is fusing all at once.
     """
     for lora in loras:
         attach_lora(transformer, lora, weights)
-    if loras:
-        transformer.set_adapters([lora.name for lora in loras], [lora.strength for lora in loras])
+        transformer.set_adapters([lora.name], [lora.strength])
         transformer.fuse_lora()
         transformer.unload_lora()
 

@@ -13,7 +13,7 @@ from storage.versions import find_angle, latest_version
 from tasks.requests import SceneRequest
 
 
-@task(name="find-finished", cache_policy=NO_CACHE)
+@task(name="find-finished", task_run_name="find finished angles", cache_policy=NO_CACHE)
 def find_finished(
     request: SceneRequest, master: MasterRecord, specs: Sequence[AngleSpec], store_url: str
 ) -> dict[str, AngleRecord]:

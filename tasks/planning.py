@@ -14,7 +14,7 @@ from storage.records import MasterRecord
 from tasks.requests import SceneRequest
 
 
-@task(name="plan-coverage", cache_policy=NO_CACHE)
+@task(name="plan-coverage", task_run_name="plan coverage", cache_policy=NO_CACHE)
 def plan_coverage(request: SceneRequest, master: MasterRecord, weights: Path) -> tuple[AngleSpec, ...]:
     """Settle every angle of a request, in the order asked for.
 

@@ -32,6 +32,7 @@ PACKAGES = (
 
 @task(
     name="publish-version",
+    task_run_name="publish version",
     cache_policy=NO_CACHE,
     retries=RETRIES,
     retry_delay_seconds=RETRY_DELAYS_S,

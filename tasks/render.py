@@ -21,6 +21,7 @@ from tasks.renderers import RendererSpec, renderer_for
 
 @task(
     name="encode-reference",
+    task_run_name="encode reference",
     cache_policy=NO_CACHE,
     retries=RETRIES,
     retry_delay_seconds=RETRY_DELAYS_S,

@@ -123,7 +123,7 @@ def list_table(coverage: Coverage) -> list[tuple[str, ...]]:
             record.name,
             describe_shot(AngleSpec.model_validate(record.spec)),
             *list_scores(coverage.scores[record.name]),
-            f"{sum(record.stage_times_s.values()):.2f}",
+            f"{sum(record.stage_times_s.values()) - record.stage_times_s['queue']:.2f}",
         )
         for record in coverage.angles
     ]

@@ -67,11 +67,11 @@ class SceneRequest(BaseModel):
         names = [angle.value if isinstance(angle, Preset) else angle.name for angle in self.angles]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
-            msg = f"{', '.join(twice)} asked for more than once, name every angle once"
+            msg = f"angles asks for {', '.join(twice)} more than once, name every angle once"
             raise ValueError(msg)
         unknown = sorted(set(self.only_angles) - set(names))
         if unknown:
-            msg = f"only_angles names {', '.join(unknown)}, which angles does not hold"
+            msg = f"only_angles names {', '.join(map(repr, unknown))}, which angles does not hold"
             raise ValueError(msg)
         return self
 
@@ -96,7 +96,7 @@ def parse_request(request: object) -> SceneRequest:
         return SceneRequest.model_validate(request)
     except ValidationError as exc:
         first = exc.errors(include_url=False, include_context=False)[0]
-        where = ".".join(map(str, first["loc"])) or "request"
+        where = ".".join(map(str, first["loc"])).encode("unicode_escape").decode() or "request"
         what = first["msg"].removeprefix("Value error, ")
         msg = f"The request is not valid at {where}: {what} (correct it and send it again)."
         raise InvalidRequestError(msg) from exc

@@ -16,6 +16,7 @@ from tasks.policies import RETRIES, RETRY_DELAYS_S, RETRY_JITTER, is_transient
 
 @task(
     name="score-scene",
+    task_run_name="score scene",
     cache_policy=NO_CACHE,
     retries=RETRIES,
     retry_delay_seconds=RETRY_DELAYS_S,

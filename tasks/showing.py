@@ -9,11 +9,11 @@ from tasks.ingest import decode_png
 from tasks.reports import TABLE_COLUMNS, Coverage, list_table
 from tasks.wording import SCORES_NOTE, embed_jpeg
 
-THUMBNAIL_SIDE_PX = 360
+THUMBNAIL_SIDE_PX = 210  # four of them fill the column of an artifact
 NUM_COLUMNS = 4
 
 
-@task(name="show-coverage", cache_policy=NO_CACHE)
+@task(name="show-coverage", task_run_name="show coverage", cache_policy=NO_CACHE)
 def show_coverage(coverage: Coverage, store_url: str) -> None:
     """Write the contact sheet and the scores as one markdown artifact per scene, so that its history can be seen."""
     store = open_store(store_url)

@@ -5,6 +5,7 @@ import io
 
 from PIL import Image
 
+from models.camera import Pose
 from models.scores.paper import PaperScores
 from models.specs import AngleSpec
 
@@ -25,11 +26,13 @@ def warn_of_training(training: str, profile: str) -> str:
 
 def describe_shot(spec: AngleSpec) -> str:
     """Return the pose that the model was given, and the one asked for where it differs."""
-    given, asked = spec.instruction.given, spec.asked
-    words = f"az {given.azimuth_deg:+g} el {given.elevation_deg:+g} x{given.distance:g} {given.lens}"
-    if given != asked:
-        words += f" (asked az {asked.azimuth_deg:+g} el {asked.elevation_deg:+g} x{asked.distance:g} {asked.lens})"
-    return words
+    given, asked = _describe_pose(spec.instruction.given), _describe_pose(spec.asked)
+    return given if given == asked else f"{given} (asked: {asked})"
+
+
+def _describe_pose(pose: Pose) -> str:
+    words = f"azimuth {pose.azimuth_deg:+g}°, elevation {pose.elevation_deg:+g}°, distance {pose.distance:g}"
+    return f"{words}, wide lens" if pose.lens == "wide" else words
 
 
 def list_scores(scores: PaperScores) -> tuple[str, ...]:

@@ -1,0 +1,62 @@
+"""A Mastershot in a temporary folder, and what a test wants to know of its runs."""
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+from prefect import Flow
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+from prefect.client.schemas.objects import State
+
+from flows.scene import render_scene
+from storage.objects import Store, open_store
+from storage.records import AngleRecord, Manifest
+from tasks.ingest import decode_png
+
+
+@dataclass(frozen=True, kw_only=True)
+class Installation:
+    """The folder that holds the master, the store and everything else."""
+
+    folder: Path
+
+    @property
+    def store(self) -> Store:
+        """The store that the flows write to."""
+        return open_store(str(self.folder / "store"))
+
+    def request(self, **changes: object) -> dict[str, object]:
+        """A request for two angles of the master, with changes."""
+        return {
+            "scene": "scene_1",
+            "master": str(self.folder / "master.png"),
+            "angles": ["close_up", "left_45"],
+        } | changes
+
+    def run(self, **changes: object) -> Manifest:
+        """Run the flow on the request and return the version."""
+        return self.run_to_end(**changes).result()
+
+    def run_to_end(self, *, retries: int = 0, retry_delay_seconds: float = 0, **changes: object) -> State[Manifest]:
+        """Run the flow on the request and return its final state, whatever it is."""
+        flow: Flow[..., Manifest] = render_scene.with_options(retries=retries, retry_delay_seconds=retry_delay_seconds)
+        return flow(self.request(**changes), return_state=True)
+
+    def picture(self, record: AngleRecord) -> Image.Image:
+        """Return the picture of a finished angle, verified."""
+        return decode_png(self.store.get_blob(record.picture))
+
+    def finished_angles(self) -> list[str]:
+        """Keys of the records of all finished angles."""
+        return self.store.list_records("angles/")
+
+
+def count_tasks(state: State[Manifest]) -> Counter[str]:
+    """Count the task runs behind the final state of a flow run, by their name and state."""
+    flow_run_id = state.state_details.flow_run_id
+    assert flow_run_id
+    with get_client(sync_client=True) as client:
+        runs = client.read_task_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[flow_run_id])), limit=200)
+    return Counter(f"{run.name} {run.state_name}" for run in runs)

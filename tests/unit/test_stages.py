@@ -1,0 +1,170 @@
+"""Our stages against the stock pipeline, on the same weights and the same noise."""
+
+from collections import Counter
+from collections.abc import Generator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from diffusers import QwenImageEditPlusPipeline
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from models.camera import PRESETS, phrase
+from models.errors import NotFiniteError
+from models.in_process import InProcessRenderer
+from models.loading import Pipeline, load_pipeline
+from models.miniature.cameras import camera_for
+from models.miniature.raycast import render_view
+from models.miniature.stage import make_scene
+from models.profiles import MINIATURE
+from models.renderer import AngleJob, Rendered, StepDone
+from models.stages import Reference, decode, draw_noise, encode_instructions, encode_reference, sample, schedule
+from tests.stock import stock_latents, stock_picture, stock_pipeline
+
+LATENT_TOLERANCE = 2e-5
+"""Ours fuses the LoRAs into the weights, splits the text at the prefix and runs the autoencoder in 2-D: the same sums
+in another order, in float32, over eight steps. Measured: below 1e-6."""
+
+LEVEL_TOLERANCE, SHARE_TOLERANCE = 1, 1e-3
+"""A value that lies on the edge between two of 256 levels may fall to the other side. Measured: 4 values in 100,000."""
+
+PROMPTS = [phrase(pose, "relative").prompt for pose in list(PRESETS.values())[:7]]
+SEEDS = range(7)
+
+
+@pytest.fixture(scope="module")
+def pipeline(weights: Path) -> Pipeline:
+    """The miniature, loaded."""
+    return load_pipeline(MINIATURE, weights)
+
+
+@pytest.fixture(scope="module")
+def stock(pipeline: Pipeline, weights: Path) -> Generator[QwenImageEditPlusPipeline]:
+    """The stock pipeline with the same weights."""
+    with stock_pipeline(pipeline, weights) as loaded:
+        yield loaded
+
+
+@pytest.fixture(scope="module")
+def master() -> Image.Image:
+    """A picture of the film stage at the miniature's raster."""
+    camera = camera_for(0, 0, 1.0, is_wide_lens=False)
+    return Image.fromarray(render_view(make_scene(7), camera, 224, 128, samples_per_axis=1).picture)
+
+
+@pytest.fixture(scope="module")
+def reference(pipeline: Pipeline, master: Image.Image) -> Reference:
+    """The master, encoded."""
+    return encode_reference(pipeline, master)
+
+
+def _render(
+    pipeline: Pipeline, reference: Reference, prompts: Sequence[str], seeds: Sequence[int]
+) -> tuple[Tensor, NDArray[np.uint8]]:
+    conditioning = encode_instructions(pipeline, reference, prompts)
+    noise = draw_noise(seeds, reference.grid)
+    *_, latents = sample(pipeline, reference, conditioning, noise)
+    return latents, decode(pipeline, latents, reference.grid)
+
+
+def _assert_same_picture(ours: NDArray[np.uint8], theirs: Image.Image) -> None:
+    difference = np.abs(ours.astype(int) - np.asarray(theirs).astype(int))
+    assert difference.max() <= LEVEL_TOLERANCE
+    assert (difference > 0).mean() <= SHARE_TOLERANCE
+
+
+def test_one_angle_is_the_stock_picture(
+    pipeline: Pipeline, stock: QwenImageEditPlusPipeline, master: Image.Image, reference: Reference
+) -> None:
+    """One angle alone gives the latents and the picture of a stock call."""
+    for prompt, seed in zip(PROMPTS[:2], SEEDS[:2], strict=True):
+        latents, pictures = _render(pipeline, reference, [prompt], [seed])
+        torch.testing.assert_close(latents, stock_latents(stock, master, prompt, seed), rtol=0, atol=LATENT_TOLERANCE)
+        _assert_same_picture(pictures[0], stock_picture(stock, master, prompt, seed))
+
+
+def test_seven_angles_in_one_batch_are_the_stock_pictures(
+    pipeline: Pipeline, stock: QwenImageEditPlusPipeline, master: Image.Image, reference: Reference
+) -> None:
+    """Instructions of different lengths share a batch and give what seven stock calls give."""
+    latents, pictures = _render(pipeline, reference, PROMPTS, SEEDS)
+    for row, (prompt, seed) in enumerate(zip(PROMPTS, SEEDS, strict=True)):
+        expected = stock_latents(stock, master, prompt, seed)
+        torch.testing.assert_close(latents[row : row + 1], expected, rtol=0, atol=LATENT_TOLERANCE)
+        _assert_same_picture(pictures[row], stock_picture(stock, master, prompt, seed))
+
+
+def test_batch_and_single_calls_agree(pipeline: Pipeline, reference: Reference) -> None:
+    """Seven angles in one batch, or one by one, are the same pictures within the tolerance."""
+    _, together = _render(pipeline, reference, PROMPTS, SEEDS)
+    for row, (prompt, seed) in enumerate(zip(PROMPTS, SEEDS, strict=True)):
+        _, alone = _render(pipeline, reference, [prompt], [seed])
+        _assert_same_picture(together[row], Image.fromarray(alone[0]))
+
+
+def test_same_seed_same_bits(pipeline: Pipeline, reference: Reference) -> None:
+    """The same seed gives the same bits; another seed does not."""
+    first, _ = _render(pipeline, reference, PROMPTS[:1], [5])
+    second, _ = _render(pipeline, reference, PROMPTS[:1], [5])
+    other, _ = _render(pipeline, reference, PROMPTS[:1], [6])
+    assert torch.equal(first, second)
+    assert not torch.equal(first, other)
+
+
+def test_instruction_changes_the_picture(pipeline: Pipeline, reference: Reference) -> None:
+    """Two instructions from one noise give two pictures: the text reaches the transformer."""
+    latents, _ = _render(pipeline, reference, PROMPTS[:2], [5, 5])
+    assert (latents[0] - latents[1]).abs().max() > LATENT_TOLERANCE
+
+
+def test_encoding_instructions_leaves_the_reference_alone(pipeline: Pipeline, reference: Reference) -> None:
+    """The shared prefix is not written to by the angles that use it."""
+    before = encode_instructions(pipeline, reference, PROMPTS[:1]).states
+    encode_instructions(pipeline, reference, PROMPTS)
+    assert torch.equal(before, encode_instructions(pipeline, reference, PROMPTS[:1]).states)
+
+
+def test_schedule_is_the_distilled_one(pipeline: Pipeline) -> None:
+    """The noise levels are those that the Lightning LoRA was trained on."""
+    expected = [1, 0.9545, 0.9, 0.8333, 0.75, 0.6429, 0.5, 0.3, 0]
+    assert schedule(pipeline).tolist() == pytest.approx(expected, abs=5e-5)
+
+
+def test_noise_that_is_not_finite_is_refused(pipeline: Pipeline, reference: Reference) -> None:
+    """Latents with NaN never become a picture."""
+    latents = draw_noise([0], reference.grid)
+    latents[0, 0, 0] = float("nan")
+    with pytest.raises(NotFiniteError, match="NaN or infinity"):
+        decode(pipeline, latents, reference.grid)
+
+
+def test_seven_angles_encode_the_still_once(pipeline: Pipeline, master: Image.Image) -> None:
+    """Seven angles run the autoencoder's encoder and the vision tower once, and its decoder seven times."""
+    calls: Counter[str] = Counter()
+    parts = {
+        "encoder": pipeline.vae.encoder,
+        "decoder": pipeline.vae.decoder,
+        "eye": pipeline.text_encoder.model.visual,
+    }
+    hooks = [module.register_forward_hook(lambda *_, name=name: calls.update([name])) for name, module in parts.items()]
+    renderer = InProcessRenderer(pipeline, num_lanes=2)
+    for prompt, seed in zip(PROMPTS, SEEDS, strict=True):
+        renderer.show("master", lambda: master)
+        list(renderer.render("master", AngleJob(prompt=prompt, seed=seed)))
+    for hook in hooks:
+        hook.remove()
+    assert calls == {"encoder": 1, "eye": 1, "decoder": 7}
+
+
+def test_renderer_streams_a_step_at_a_time(pipeline: Pipeline, master: Image.Image) -> None:
+    """Eight steps are announced one by one, then the picture comes with the time of each stage."""
+    renderer = InProcessRenderer(pipeline)
+    renderer.show("master", lambda: master)
+    *steps, last = renderer.render("master", AngleJob(prompt=PROMPTS[0], seed=0))
+    assert steps == [StepDone(step=number, num_steps=8) for number in range(1, 9)]
+    assert isinstance(last, Rendered)
+    assert last.picture.shape == (128, 224, 3)
+    assert set(last.stage_times_s) == {"queue", "encode", "sample", "decode"}
