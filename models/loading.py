@@ -54,8 +54,8 @@ def load_pipeline(profile: Profile, weights: Path, device: str = "cpu") -> Pipel
         transformer=transformer,
         vae=vae,
         text_encoder=text_encoder,
-        processor=_read(Qwen2VLProcessor.from_pretrained, folder / "processor", local_files_only=True),
-        scheduler=_read(FlowMatchEulerDiscreteScheduler.from_pretrained, folder / "scheduler", local_files_only=True),
+        processor=_read_settings(Qwen2VLProcessor, folder / "processor"),
+        scheduler=_read_settings(FlowMatchEulerDiscreteScheduler, folder / "scheduler"),
     )
 
 
@@ -64,6 +64,7 @@ def load_module(cls: type[Module], folder: Path, dtype: torch.dtype) -> Module:
     check_folder(folder)
     disable_progress_bar()
     module, report = _read(
+        folder,
         cls.from_pretrained,  # pyright: ignore[reportAttributeAccessIssue] - of both diffusers and transformers
         folder,
         torch_dtype=dtype,
@@ -98,15 +99,24 @@ def attach_lora(transformer: QwenImageTransformer2DModel, lora: Lora, weights: P
     """
     path = weights / lora.path
     check_file(path)
-    state = _read(QwenImageLoraLoaderMixin.lora_state_dict, path, use_safetensors=True, local_files_only=True)
-    _read(transformer.load_lora_adapter, state, adapter_name=lora.name, prefix="transformer")
+    state = _read(path, QwenImageLoraLoaderMixin.lora_state_dict, path, use_safetensors=True, local_files_only=True)
+    targets = {name.removeprefix("transformer.").rpartition(".lora_")[0] for name in state}
+    unknown = sorted(targets.difference(name for name, _ in transformer.named_modules()))
+    if unknown:
+        msg = f"{path} changes {unknown[0]}, which this transformer does not have: use the LoRA of this profile."
+        raise WrongWeightsError(msg)
+    _read(path, transformer.load_lora_adapter, state, adapter_name=lora.name, prefix="transformer")
 
 
-def _read(load: Callable[..., Any], source: object, **options: object) -> Any:  # noqa: ANN401 - what the library returns
-    """Call a loader of a library and translate what it raises for a file that is absent or damaged."""
+def _read_settings(cls: Any, folder: Path) -> Any:  # noqa: ANN401 - of diffusers or of transformers
+    return _read(folder, cls.from_pretrained, folder, local_files_only=True)
+
+
+def _read(path: Path, load: Callable[..., Any], *arguments: object, **options: object) -> Any:  # noqa: ANN401
+    """Call a library's loader and translate what it raises when `path` is absent or damaged."""
     try:
-        return load(source, **options)
+        return load(*arguments, **options)
     except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as exc:
         reason = " ".join(str(exc).split())[:300]
-        msg = f"The weights could not be read ({reason}): make or fetch the files of this profile again."
+        msg = f"{path} could not be read ({reason}): make or fetch the files of this profile again."
         raise WrongWeightsError(msg) from exc

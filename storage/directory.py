@@ -74,7 +74,7 @@ class DirectoryStore:
         path = self._blob_path(ref)
         data = _read(path)
         if not ref.matches(data):
-            msg = f"the blob at {path} is not what was put there: restore it, or make it again and put it again"
+            msg = f"The blob at {path} is not what was put there: restore it, or make it again and put it again."
             raise CorruptObjectError(msg)
         return data
 
@@ -92,7 +92,7 @@ class DirectoryStore:
                 _write(path, data, os.link)
             except FileExistsError as exc:
                 if not _holds(path, data):
-                    msg = f"something else already stands at {path}: read it, or choose another key"
+                    msg = f"Something else already stands at {path}: read it, or choose another key."
                     raise ConflictError(msg) from exc
             _sync_folder(path.parent)
 
@@ -182,7 +182,7 @@ def _read(path: Path) -> bytes:
         try:
             return path.read_bytes()
         except _ABSENT as exc:
-            msg = f"nothing is kept at {path}: check the key and the store, or make it again"
+            msg = f"Nothing is kept at {path}: check the key and the store, or make it again."
             raise MissingObjectError(msg) from exc
 
 
@@ -199,5 +199,5 @@ def _translated(path: Path) -> Generator[None]:
         yield
     except OSError as exc:
         kind = _KIND_BY_ERRNO.get(exc.errno, StoreUnavailableError)
-        msg = f"the disk refused {path} ({exc.strerror}): {_ADVICE[kind]}"
+        msg = f"The disk refused {path} ({exc.strerror}): {_ADVICE[kind]}."
         raise kind(msg) from exc

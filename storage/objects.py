@@ -128,8 +128,8 @@ def check_key(key: str) -> str:
     """
     if not is_key(key):
         msg = (
-            f"the key {key[:MAX_KEY_LENGTH]!r} cannot name an object: join segments of letters, digits and ._=- with "
-            f"slashes, none empty or starting with a dot, at most {MAX_KEY_LENGTH} characters in all and 255 in one"
+            f"The key {key[:MAX_KEY_LENGTH]!r} cannot name an object: join segments of letters, digits and ._=- with "
+            f"slashes, none empty or starting with a dot, at most {MAX_KEY_LENGTH} characters in all and 255 in one."
         )
         raise InvalidKeyError(msg)
     return key
@@ -196,6 +196,6 @@ def _open_s3(url: str) -> Store:
 def _unknown_store(url: str) -> UnknownStoreError:
     shown = re.split(r"[?#]", re.sub(r"//.*@", "//***@", url))[0]
     return UnknownStoreError(
-        f"no store can be opened at {shown!r}: give a folder, file:///folder, or "
-        "s3://host:port/prefix?secure=1&region=us-east-1 without user, password or other options"
+        f"No store can be opened at {shown!r}: give a folder, file:///folder, or "
+        "s3://host:port/prefix?secure=1&region=us-east-1 without user, password or other options."
     )

@@ -46,4 +46,4 @@ def refusal(address: str, status: int, code: str = "") -> StorageError:
     is_server_fault = status >= HTTPStatus.INTERNAL_SERVER_ERROR
     fallback = StoreUnavailableError if is_server_fault else UnknownStoreError
     kind = _KIND_BY_CODE.get(code) or _KIND_BY_STATUS.get(status) or fallback
-    return kind(f"the server refused {address} ({f'{status} {code}'.rstrip()}): {ADVICE[kind]}")
+    return kind(f"The server refused {address} ({f'{status} {code}'.rstrip()}): {ADVICE[kind]}.")

@@ -76,7 +76,7 @@ class S3Store:
                 credentials=_Credentials(credentials),
             )
         except ValueError as exc:
-            msg = f"no S3 server can be at {endpoint!r} in region {region!r}: {ADVICE[UnknownStoreError]}"
+            msg = f"No S3 server can be at {endpoint!r} in region {region!r}: {ADVICE[UnknownStoreError]}."
             raise UnknownStoreError(msg) from exc
 
     def put_blob(self, data: bytes, media_type: str) -> BlobRef:
@@ -96,7 +96,7 @@ class S3Store:
             data = self._get(self._scenes, ref.key, version_id)
             if ref.matches(data):
                 return data
-        msg = f"no version of {self.locate_blob(ref)} is what was put there: remove it, make it again and put it again"
+        msg = f"No version of {self.locate_blob(ref)} is what was put there: remove it, make it again and put it again."
         raise CorruptObjectError(msg)
 
     def has_blob(self, ref: BlobRef) -> bool:
@@ -113,7 +113,7 @@ class S3Store:
         self._create_bucket(self._index, is_versioned=False)
         put = self._put_if_absent if self._probe_conditions() else self._put_if_missing
         if not put(key, data) and not self._holds(key, data):
-            msg = f"something else already stands at {self.locate_record(key)}: read it, or choose another key"
+            msg = f"Something else already stands at {self.locate_record(key)}: read it, or choose another key."
             raise ConflictError(msg)
 
     def get_record(self, key: str) -> bytes:
@@ -263,7 +263,7 @@ class _Credentials(Provider):
         try:
             return self._source.retrieve()
         except (ValueError, ConfigError) as exc:
-            msg = "no S3 credentials were found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+            msg = "No S3 credentials were found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
             raise StoreReadOnlyError(msg) from exc
 
 
@@ -292,8 +292,8 @@ def _translated(address: str) -> Generator[None]:
         status = re.search(r"Response code: (\d+)", str(exc))
         raise refusal(address, int(status[1]) if status else HTTPStatus.BAD_GATEWAY) from exc
     except ParseError as exc:
-        msg = f"what answers for {address} is no S3 server: {ADVICE[UnknownStoreError]}"
+        msg = f"What answers for {address} is no S3 server: {ADVICE[UnknownStoreError]}."
         raise UnknownStoreError(msg) from exc
     except HTTPError as exc:
-        msg = f"the server of {address} did not answer ({type(exc).__name__}): {ADVICE[StoreUnavailableError]}"
+        msg = f"The server of {address} did not answer ({type(exc).__name__}): {ADVICE[StoreUnavailableError]}."
         raise StoreUnavailableError(msg) from exc

@@ -134,7 +134,7 @@ def test_one_failed_angle_fails_the_run_and_a_retry_renders_just_that(installati
     assert len(installation.finished_angles()) == 1
 
     threading.Timer(2.0, blocked.unlink).start()
-    state = installation.run_to_end(retries=1, retry_delay_seconds=4)
+    state = installation.run_to_end(retries=1)
     assert state.is_completed()
     counts = count_tasks(state)
     assert {name: count for name, count in counts.items() if name.startswith(("close_up", "left_45"))} == {
