@@ -6,6 +6,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
@@ -22,18 +23,24 @@ from tasks.progress import listener
 def main() -> int:
     """Render what the command line asks for; return 1 with one sentence if that failed."""
     arguments = _parse()
-    request = {"scene": arguments.scene, "master": str(arguments.master), "seed": arguments.seed}
+    request: dict[str, object] = {"scene": arguments.scene, "master": str(arguments.master), "seed": arguments.seed}
     asked = {"angles": arguments.angles, "only_angles": arguments.only}
     request |= {name: value for name, value in asked.items() if value}
     console = Console(stderr=True)
     try:
         with _progress(console):
-            manifest = render_scene(request)  # pyright: ignore[reportArgumentType] - the flow checks what came in
+            manifest = run_embedded(request)
     except (TaskError, ModelError, StorageError) as exc:
         console.print(f"[bold red]Failed:[/] {exc}", highlight=False)
         return 1
     _report(manifest)
     return 0
+
+
+def run_embedded(request: dict[str, object]) -> Manifest:
+    """Run the flow in this process, without the heartbeat: nobody looks for it, and ending it takes up to a second."""
+    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+        return render_scene(request)  # pyright: ignore[reportArgumentType] - the flow checks what comes in
 
 
 def _parse() -> argparse.Namespace:

@@ -57,17 +57,15 @@ def render_angle(spec: AngleSpec, master: BlobRef, renderer: RendererSpec, store
     _show(spec, master, renderer, store_url)
     job = AngleJob(prompt=spec.instruction.prompt, seed=spec.seed)
     rendered = follow(spec.name, renderer_for(renderer).render(master.sha256, job))
-    return _keep(spec, rendered, store_url, run_id)
+    return keep_picture(spec, rendered, store_url, run_id)
 
 
-def _show(spec: AngleSpec, master: BlobRef, renderer: RendererSpec, store_url: str) -> None:
-    def read_master() -> Image.Image:
-        return fit_to_raster(decode_png(open_store(store_url).get_blob(master)), spec.framing)
+def keep_picture(spec: AngleSpec, rendered: Rendered, store_url: str, run_id: str) -> AngleRecord:
+    """Bring a rendered picture back to the master's size, keep it, and make it findable as finished.
 
-    renderer_for(renderer).show(master.sha256, read_master)
-
-
-def _keep(spec: AngleSpec, rendered: Rendered, store_url: str, run_id: str) -> AngleRecord:
+    Raises:
+        StorageError: The store does not take it.
+    """
     start = time.perf_counter()
     store = open_store(store_url)
     picture = undo_framing(Image.fromarray(rendered.picture), spec.framing)
@@ -83,3 +81,10 @@ def _keep(spec: AngleSpec, rendered: Rendered, store_url: str, run_id: str) -> A
     )
     keep_angle(store, record)
     return record
+
+
+def _show(spec: AngleSpec, master: BlobRef, renderer: RendererSpec, store_url: str) -> None:
+    def read_master() -> Image.Image:
+        return fit_to_raster(decode_png(open_store(store_url).get_blob(master)), spec.framing)
+
+    renderer_for(renderer).show(master.sha256, read_master)

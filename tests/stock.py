@@ -50,7 +50,7 @@ def _apply_loras(pipeline: QwenImageEditPlusPipeline, profile: Profile, weights:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Already found a `peft_config`")  # two adapters are what is wanted
             pipeline.load_lora_weights(
-                path.parent, weight_name=path.name, adapter_name=lora.name, local_files_only=True
+                str(path.parent), weight_name=path.name, adapter_name=lora.name, local_files_only=True
             )
     pipeline.set_adapters([lora.name for lora in profile.loras], [lora.strength for lora in profile.loras])
 

@@ -1,0 +1,185 @@
+"""Seven angles of one scene: the stock pipeline called seven times, our stages, and the whole flow, side by side.
+
+Run `make bench`. Every round runs all contenders one after the other on the same cores with the same weights; medians
+and spreads are over the rounds. The last line of the output is JSON.
+"""
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Generator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+from diffusers import QwenImageEditPlusPipeline
+from PIL import Image
+from prefect.testing.utilities import prefect_test_harness
+
+from flows.__main__ import run_embedded
+from models.camera import PRESETS, phrase
+from models.framing import fit_to_raster, plan_framing
+from models.in_process import InProcessRenderer
+from models.loading import Pipeline, load_pipeline
+from models.profiles import MINIATURE
+from models.renderer import AngleJob, Rendered
+from models.specs import AngleSpec
+from models.stages import decode, draw_noise, encode_instructions, encode_reference, sample
+from storage.records import AngleRecord, Manifest
+from tasks.finished import find_finished
+from tasks.ingest import ingest_master
+from tasks.planning import plan_coverage
+from tasks.publish import publish_version
+from tasks.render import keep_picture
+from tasks.reports import Coverage
+from tasks.requests import DEFAULT_COVERAGE, SceneRequest
+from tasks.score import score_scene
+from tests.stock import stock_picture, stock_pipeline
+
+MASTER = Path("docs/pictures/example_master.png")
+WEIGHTS = Path("weights")
+PROMPTS = [phrase(PRESETS[preset], MINIATURE.dialect).prompt for preset in DEFAULT_COVERAGE]
+NUM_CORES = len(os.sched_getaffinity(0))
+
+
+def call_stock(stock: QwenImageEditPlusPipeline, picture: Image.Image, seed: int) -> None:
+    """Call the stock pipeline once per angle, on all cores."""
+    torch.set_num_threads(NUM_CORES)
+    for prompt in PROMPTS:
+        stock_picture(stock, picture, prompt, seed)
+
+
+def sample_batch(pipeline: Pipeline, picture: Image.Image, seed: int) -> None:
+    """Encode the reference once and sample all angles in one batch, on all cores."""
+    torch.set_num_threads(NUM_CORES)
+    reference = encode_reference(pipeline, picture)
+    conditioning = encode_instructions(pipeline, reference, PROMPTS)
+    *_, latents = sample(pipeline, reference, conditioning, draw_noise([seed] * len(PROMPTS), reference.grid))
+    decode(pipeline, latents, reference.grid)
+
+
+def render_lanes(pipeline: Pipeline, picture: Image.Image, seed: int) -> None:
+    """Encode the reference once and render one angle per core at a time, as the flow does."""
+    renderer = InProcessRenderer(pipeline, num_lanes=NUM_CORES)
+    renderer.show("master", lambda: picture)
+    with ThreadPoolExecutor(NUM_CORES) as threads:
+        jobs = [AngleJob(prompt=prompt, seed=seed) for prompt in PROMPTS]
+        list(threads.map(lambda job: list(renderer.render("master", job)), jobs))
+
+
+def run_flow(seed: int) -> Manifest:
+    """Run the whole flow as the command line does: ingest, seven angles, scores, Parquet, sheet, page, manifest."""
+    return run_embedded({"scene": "bench", "master": str(MASTER), "seed": seed})
+
+
+def run_bare(renderer: InProcessRenderer, store: str, seed: int) -> None:
+    """Do all that the flow does, with the same functions, without Prefect."""
+    request = SceneRequest(scene="bare", master=str(MASTER), seed=seed)
+    now = datetime.now(UTC)
+    run_id = f"{now:%Y%m%dT%H%M%S}Z-{seed}"
+    master = ingest_master.fn(request.master, (Path(),), store)
+    specs = plan_coverage.fn(request, master, WEIGHTS)
+    find_finished.fn(request, master, specs, store)
+    picture = fit_to_raster(Image.open(MASTER).convert("RGB"), specs[0].framing)
+    renderer.show(f"{master.picture.sha256}-{seed}", lambda: picture)  # a new name: encoded anew in every round
+
+    def render(spec: AngleSpec) -> AngleRecord:
+        job = AngleJob(prompt=spec.instruction.prompt, seed=spec.seed)
+        *_, rendered = renderer.render(f"{master.picture.sha256}-{seed}", job)
+        assert isinstance(rendered, Rendered)
+        return keep_picture(spec, rendered, store, run_id)
+
+    with ThreadPoolExecutor(len(specs)) as threads:
+        records = tuple(threads.map(render, specs))
+    coverage = Coverage(
+        scene="bare",
+        run_id=run_id,
+        created_at=now,
+        profile=MINIATURE,
+        master=master.picture,
+        angles=records,
+        scores=score_scene.fn(master.picture, records, MINIATURE, WEIGHTS, store),
+    )
+    publish_version.fn(request, master, coverage, store)
+
+
+@contextmanager
+def _installation() -> Generator[str]:
+    with tempfile.TemporaryDirectory() as folder, prefect_test_harness(server_startup_timeout=120):
+        os.environ |= {"MASTERSHOT_STORE": f"{folder}/store", "MASTERSHOT_WEIGHTS": str(WEIGHTS.resolve())}
+        yield f"{folder}/bare"
+
+
+def _timed(contender: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    contender()
+    return time.perf_counter() - start
+
+
+def measure(num_rounds: int) -> dict[str, list[float]]:
+    """Return the seconds of every contender in every round, after one round of warm-up."""
+    pipeline = load_pipeline(MINIATURE, WEIGHTS)
+    master = Image.open(MASTER).convert("RGB")
+    picture = fit_to_raster(master, plan_framing(*master.size, MINIATURE.reference_area_px))
+    renderer = InProcessRenderer(pipeline, num_lanes=NUM_CORES)
+    with stock_pipeline(pipeline, WEIGHTS) as stock, _installation() as bare_store:
+        contenders: dict[str, Callable[[int], object]] = {
+            "stock pipeline, 7 calls": lambda seed: call_stock(stock, picture, seed),
+            "our stages, batch of 7": lambda seed: sample_batch(pipeline, picture, seed),
+            "our renderer, 1 angle a core": lambda seed: render_lanes(pipeline, picture, seed),
+            "whole work without Prefect": lambda seed: run_bare(renderer, bare_store, seed),
+            "whole flow": run_flow,
+            "whole flow again, nothing to do": run_flow,
+        }
+        seconds: dict[str, list[float]] = {name: [] for name in contenders}
+        for seed in range(num_rounds + 1):
+            for name, contender in contenders.items():
+                seconds[name].append(_timed(lambda contender=contender, seed=seed: contender(seed)))
+                sys.stderr.write(f"round {seed}: {name}: {seconds[name][-1]:.2f} s\n")
+    return {name: values[1:] for name, values in seconds.items()}
+
+
+def summarise(seconds: Mapping[str, list[float]]) -> dict[str, object]:
+    """Return medians, spreads and the ratios that are claimed, each ratio taken within its round."""
+    stock, batch, lanes, bare, flow, again = seconds.values()
+
+    def ratio(slow: list[float], fast: list[float]) -> dict[str, float]:
+        rounds = [one / other for one, other in zip(slow, fast, strict=True)]
+        return {"median": statistics.median(rounds), "min": min(rounds), "max": max(rounds)}
+
+    return {
+        "seconds": {
+            name: {"median": statistics.median(values), "min": min(values), "max": max(values)}
+            for name, values in seconds.items()
+        },
+        "speedup_batch": ratio(stock, batch),
+        "speedup_lanes": ratio(stock, lanes),
+        "speedup_flow": ratio(stock, flow),
+        "share_of_prefect": 1 - 1 / ratio(flow, bare)["median"],
+        "flow_over_again": ratio(flow, again),
+        "rounds": len(stock),
+        "cores": NUM_CORES,
+        "python": platform.python_version(),
+        "versions": {name: version(name) for name in ("torch", "diffusers", "transformers", "prefect")},
+        "profile": MINIATURE.model_dump(mode="json"),
+    }
+
+
+def main() -> None:
+    """Measure, print a table, and end with one line of JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    summary = summarise(measure(parser.parse_args().rounds))
+    sys.stdout.write(json.dumps(summary) + "\n")
+
+
+if __name__ == "__main__":
+    main()
