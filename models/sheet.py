@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageDraw, ImageFont
 
+Colour = tuple[int, int, int]
+
 SURROUND = (46, 46, 46)
 INK, FAINT, WARNING = (235, 235, 235), (160, 160, 160), (255, 178, 64)
 CELL_WIDTH_PX, GAP_PX, HEADER_PX, LINE_PX = 420, 20, 84, 24
@@ -54,8 +56,9 @@ def _places(num_angles: int) -> list[tuple[int, int]]:
 
 def _draw_header(sheet: Image.Image, title: str, warning: str) -> None:
     draw = ImageDraw.Draw(sheet)
-    draw.text((GAP_PX, 16), title, INK, ImageFont.load_default(28))
-    draw.text((GAP_PX, 52), warning, WARNING, ImageFont.load_default(20))
+    width_px = sheet.width - 2 * GAP_PX
+    _write(draw, (GAP_PX, 16), title, INK, 28, width_px)
+    _write(draw, (GAP_PX, 52), warning, WARNING, 20, width_px)
 
 
 def _draw_cell(sheet: Image.Image, cell: SheetCell, corner: tuple[int, int], size: tuple[int, int]) -> None:
@@ -67,6 +70,16 @@ def _draw_cell(sheet: Image.Image, cell: SheetCell, corner: tuple[int, int], siz
     sheet.paste(shown, (left, top))
     draw = ImageDraw.Draw(sheet)
     top += shown.height + 8
-    draw.text((left, top), cell.title, INK, ImageFont.load_default(20))
+    _write(draw, (left, top), cell.title, INK, 20, size[0])
     for number, line in enumerate(cell.lines, start=1):
-        draw.text((left, top + number * LINE_PX), line, FAINT, ImageFont.load_default(16))
+        _write(draw, (left, top + number * LINE_PX), line, FAINT, 16, size[0])
+
+
+def _write(
+    draw: ImageDraw.ImageDraw, corner: tuple[int, int], text: str, ink: Colour, size_px: int, width_px: int
+) -> None:
+    """Write one line, cut with an ellipsis where it would leave its room."""
+    font = ImageFont.load_default(size_px)
+    while draw.textlength(text, font) > width_px:
+        text = text.removesuffix("...")[:-1] + "..."
+    draw.text(corner, text, ink, font)

@@ -62,7 +62,7 @@ def _files(profile: Profile, weights: Path) -> Iterator[Path]:
         yield from sorted((folder / part).glob("*.safetensors"))
         yield from sorted((folder / part).glob("*config.json"))
     for part in PARTS_WITH_SETTINGS:
-        settings = sorted((folder / part).glob("*.json"))
+        settings = sorted(path for path in (folder / part).glob("*") if path.is_file())
         if not settings:
             msg = f"There is no settings file in {folder / part}: make or fetch the files of this profile first."
             raise MissingWeightsError(msg)

@@ -59,10 +59,22 @@ def write_report(rows: Sequence[Mapping[str, object]]) -> bytes:
     Raises:
         pyarrow.ArrowInvalid, pyarrow.ArrowTypeError: A value does not fit its column.
     """
+    for row in rows:
+        _check(row)
     table = pa.Table.from_pylist([dict(row) for row in rows], schema=REPORT_SCHEMA)
     buffer = io.BytesIO()
     pq.write_table(table, buffer, compression="zstd")
     return buffer.getvalue()
+
+
+def _check(row: Mapping[str, object]) -> None:
+    """Refuse what pyarrow drops or cuts off in silence: unknown columns, and fractions of whole numbers."""
+    unknown = sorted(row.keys() - set(REPORT_SCHEMA.names))
+    whole = (field.name for field in REPORT_SCHEMA if pa.types.is_integer(field.type))
+    fractions = [name for name in whole if isinstance(row.get(name), float)]
+    if unknown or fractions:
+        msg = f"A row does not fit the report (unknown: {unknown}, not whole: {fractions}): correct it or the schema."
+        raise pa.ArrowInvalid(msg)
 
 
 def read_report(data: bytes) -> pl.DataFrame:

@@ -5,13 +5,17 @@ sort by time, so the latest version is the one with the greatest key: there is n
 `angles/<fingerprint>/<run_id>.json` makes a finished angle findable before its version is complete.
 """
 
+from contextlib import suppress
+
+from storage.errors import ConflictError
 from storage.objects import Store
 from storage.records import AngleRecord, Manifest
 
 
 def keep_angle(store: Store, record: AngleRecord) -> None:
     """Make a finished angle findable by its fingerprint; its picture must be in the store already."""
-    store.put_record(_angle_key(record), record.model_dump_json().encode())
+    with suppress(ConflictError):  # this run kept the recipe already: in a try before, or under another name
+        store.put_record(_angle_key(record), record.model_dump_json().encode())
 
 
 def find_angle(store: Store, fingerprint: str) -> AngleRecord | None:
@@ -36,7 +40,7 @@ def commit_version(store: Store, manifest: Manifest) -> str:
 
 def latest_version(store: Store, scene: str) -> Manifest | None:
     """Return the latest committed version of `scene`, or None where there is none."""
-    keys = store.list_records(f"runs/{scene}/")
+    keys = [key for key in store.list_records(f"runs/{scene}/") if key.endswith("/manifest.json")]
     return Manifest.model_validate_json(store.get_record(keys[-1])) if keys else None
 
 

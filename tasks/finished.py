@@ -7,7 +7,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from models.specs import AngleSpec
-from storage.objects import open_store
+from storage.objects import Store, open_store
 from storage.records import AngleRecord, Manifest, MasterRecord
 from storage.versions import find_angle, latest_version
 from tasks.requests import SceneRequest
@@ -19,8 +19,8 @@ def find_finished(
 ) -> dict[str, AngleRecord]:
     """Return, by name, the angles of a request that are in the store; those of `only_angles` never are.
 
-    Without `only_angles` an angle is finished if its very spec was rendered. With it, the others are carried on from
-    the latest version of the same master as they are, whatever they were rendered with.
+    Without `only_angles` an angle is finished if its very recipe was rendered, under whatever name. With it, the
+    others are carried on from the latest version of the same master as they are, whatever they were rendered with.
     """
     store = open_store(store_url)
     parent = latest_version(store, request.scene) if request.only_angles else None
@@ -28,11 +28,17 @@ def find_finished(
     if parent and parent.master.picture == master.picture:
         carried = {record.name: record for record in parent.angles}
     found = {
-        spec.name: carried.get(spec.name) or find_angle(store, spec.fingerprint)
+        spec.name: carried.get(spec.name) or _find(store, spec)
         for spec in specs
         if spec.name not in request.only_angles
     }
     return {name: record for name, record in found.items() if record}
+
+
+def _find(store: Store, spec: AngleSpec) -> AngleRecord | None:
+    """Return the finished angle of this recipe, under the name and with the pose that are asked for now."""
+    record = find_angle(store, spec.fingerprint)
+    return record and record.model_copy(update={"name": spec.name, "spec": spec.model_dump(mode="json")})
 
 
 def find_missing(
@@ -44,9 +50,11 @@ def find_missing(
 
 
 def digest_coverage(master: MasterRecord, records: Sequence[AngleRecord]) -> str:
-    """Return a digest of what a version shows: the master, and each angle's name, recipe and picture."""
+    """Return a digest of what a version shows: the master, and each angle's name, poses, recipe and picture."""
     lines = [master.picture.sha256]
-    lines += sorted(f"{record.name} {record.fingerprint} {record.picture.sha256}" for record in records)
+    lines += sorted(
+        f"{record.name} {record.spec['asked']} {record.fingerprint} {record.picture.sha256}" for record in records
+    )
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 

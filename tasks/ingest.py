@@ -43,18 +43,25 @@ def ingest_master(path: str, master_folders: tuple[Path, ...], store_url: str) -
 
 
 def read_file(path: str, folders: tuple[Path, ...], limits: PictureLimits | None = None) -> bytes:
-    """Return the bytes of a file that lies in one of `folders`, links resolved.
+    """Return the bytes of a file that lies in one of `folders`, links resolved; one byte more than the limit at most.
 
     Raises:
-        MasterNotFoundError: It lies elsewhere, is no file, cannot be read, or is too large to be a master.
+        MasterNotFoundError: It lies elsewhere, is no file, or cannot be read.
     """
     limits = limits or PictureLimits()
-    real = Path(path).resolve()
+    try:
+        real = Path(path).resolve()
+    except (ValueError, RuntimeError) as exc:  # a NUL in it, or links that go round in a circle
+        msg = f"The master {path!r} is no path ({exc}): correct the request."
+        raise MasterNotFoundError(msg) from exc
     if not any(real.is_relative_to(folder.resolve()) for folder in folders):
         allowed = ", ".join(str(folder.resolve()) for folder in folders)
         msg = f"The master {path!r} is outside the folders allowed ({allowed}): move it there, or allow its folder."
         raise MasterNotFoundError(msg)
     try:
+        if real.is_fifo():
+            msg = f"The master {path!r} is a pipe, which would be waited for without end: give a file."
+            raise MasterNotFoundError(msg)
         with real.open("rb") as file:
             return file.read(limits.max_bytes + 1)
     except OSError as exc:
@@ -63,9 +70,12 @@ def read_file(path: str, folders: tuple[Path, ...], limits: PictureLimits | None
 
 
 def encode_png(picture: Image.Image) -> bytes:
-    """Return the PNG of an RGB picture, without any metadata: equal pixels give equal bytes."""
+    """Return the PNG of an RGB picture, without any metadata: equal pixels give equal bytes.
+
+    Level 1 takes a quarter more bytes than the usual 6 and half the time: the cores are the model's.
+    """
     buffer = io.BytesIO()
-    picture.save(buffer, format="PNG", compress_level=6)
+    picture.save(buffer, format="PNG", compress_level=1, icc_profile=None, transparency=None)
     return buffer.getvalue()
 
 

@@ -121,7 +121,7 @@ def list_table(coverage: Coverage) -> list[tuple[str, ...]]:
     return [
         (
             record.name,
-            describe_shot(AngleSpec.model_validate(record.spec)),
+            "; ".join(describe_shot(AngleSpec.model_validate(record.spec))),
             *list_scores(coverage.scores[record.name]),
             f"{sum(record.stage_times_s.values()) - record.stage_times_s['queue']:.2f}",
         )
@@ -129,10 +129,10 @@ def list_table(coverage: Coverage) -> list[tuple[str, ...]]:
     ]
 
 
-def _captions(coverage: Coverage, record: AngleRecord) -> tuple[str, str, str]:
+def _captions(coverage: Coverage, record: AngleRecord) -> tuple[str, ...]:
     clip, style, cam_move, semantic, composite = list_scores(coverage.scores[record.name])
     return (
-        describe_shot(AngleSpec.model_validate(record.spec)),
+        *describe_shot(AngleSpec.model_validate(record.spec)),
         f"CLIP {clip}   Style {style}   Cam Move {cam_move}",
         f"Semantic {semantic}   Composite {composite}",
     )

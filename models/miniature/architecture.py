@@ -27,7 +27,7 @@ VAE: dict[str, Any] = {"base_dim": 24, "z_dim": 16, "num_res_blocks": 1}
 
 TEXT: dict[str, Any] = {
     "hidden_size": HIDDEN_SIZE,
-    "intermediate_size": 768,
+    "intermediate_size": 640,
     "num_hidden_layers": 4,
     "num_attention_heads": 4,
     "num_key_value_heads": 2,
@@ -47,7 +47,7 @@ VISION: dict[str, Any] = {
 
 CLIP: dict[str, Any] = {
     "embed_dim": 128,
-    "vision_cfg": {"image_size": 112, "patch_size": 16, "width": 192, "layers": 4, "head_width": 64},
+    "vision_cfg": {"image_size": 112, "patch_size": 16, "width": 128, "layers": 4, "head_width": 64},
     "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 2},
 }
 

@@ -28,7 +28,7 @@ SEMANTIC_SIDE_PX = 32
 
 
 class PaperScores(BaseModel):
-    """The paper's figures for one view; all in [0, 1] but the composite, which is out of 100."""
+    """The paper's figures for one view: Style and Semantic in [0, 1], Cam Move in [0, 2], CLIP in [-1, 1]."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -56,8 +56,10 @@ def score_view(reference: Image.Image, view: Image.Image, clip: float) -> PaperS
 
 def style_score(reference: Image.Image, view: Image.Image) -> float:
     """Return the correlation of the hue-saturation histograms, clipped to [0, 1]; a constant histogram gives 0."""
-    correlation = np.corrcoef(_hue_saturation(reference), _hue_saturation(view))[0, 1]
-    return float(np.clip(np.nan_to_num(correlation), 0.0, 1.0))
+    one, other = _hue_saturation(reference), _hue_saturation(view)
+    if not (one.std() and other.std()):
+        return 0.0
+    return float(np.clip(np.corrcoef(one, other)[0, 1], 0.0, 1.0))
 
 
 def cam_move_score(reference: Image.Image, view: Image.Image) -> float:

@@ -85,12 +85,12 @@ def run(program: str, *arguments: str) -> int:
     found = shutil.which(program)
     if found is None:
         return 127
-    return subprocess.run([found, *arguments], check=False, stderr=subprocess.DEVNULL).returncode  # noqa: S603
+    return subprocess.run([found, *arguments], check=False, stderr=subprocess.DEVNULL).returncode
 
 
 def start(script: str, *arguments: str) -> subprocess.Popen[str]:
     """Start a process that writes."""
-    return subprocess.Popen(  # noqa: S603 - our own arguments
+    return subprocess.Popen(
         [sys.executable, "-c", script, *arguments],
         env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
         stdout=subprocess.PIPE,

@@ -1,0 +1,124 @@
+"""From files to a pipeline: the very tensors, or a clear refusal."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from diffusers import AutoencoderKLQwenImage, QwenImageTransformer2DModel
+from safetensors.torch import load_file, save_file
+
+from models.errors import MissingWeightsError, PickledWeightsError, WrongWeightsError
+from models.loading import attach_lora, fuse_loras, load_module
+from models.miniature.untrained import write_weights
+from models.profiles import MINIATURE, Lora
+from models.vae import StillConv, decode_still, encode_still, reduce_to_stills
+from models.weights import digest_weights
+
+LIGHTNING, ANGLES = MINIATURE.loras
+
+
+@pytest.fixture(scope="module")
+def base(weights: Path) -> Path:
+    """Folder of the miniature."""
+    return weights / MINIATURE.base
+
+
+def test_loaded_tensors_are_the_files(base: Path) -> None:
+    """Every tensor of the file is in the model, widened to float32 and otherwise unchanged."""
+    module = load_module(QwenImageTransformer2DModel, base / "transformer", torch.float32)
+    stored = load_file(base / "transformer/diffusion_pytorch_model.safetensors")
+    loaded = module.state_dict()
+    assert stored.keys() == loaded.keys()
+    assert all(torch.equal(tensor.float(), loaded[name]) for name, tensor in stored.items())
+
+
+@pytest.mark.parametrize(("lora", "rank", "alpha"), [(LIGHTNING, 64, 8), (ANGLES, 16, None)])
+def test_fused_lora_is_the_sum(base: Path, weights: Path, lora: Lora, rank: int, alpha: float | None) -> None:
+    """Both key formats add strength * alpha / rank * up @ down to their weights; without alpha the scale is 1."""
+    strong = lora.model_copy(update={"strength": 0.7})
+    transformer = load_module(QwenImageTransformer2DModel, base / "transformer", torch.float32)
+    before = transformer.get_parameter("transformer_blocks.3.attn.to_q.weight").clone()
+    fuse_loras(transformer, (strong,), weights)
+    state = load_file(weights / lora.path)
+    prefix = "transformer_blocks.3.attn.to_q"
+    names = ("lora_down", "lora_up") if alpha else ("lora_A.default", "lora_B")
+    down, up = (state[f"{prefix}.{name}.weight"].float() for name in names)
+    assert down.shape[0] == rank
+    expected = before + 0.7 * (alpha / rank if alpha else 1.0) * up @ down
+    torch.testing.assert_close(transformer.get_parameter(f"{prefix}.weight"), expected, rtol=0, atol=1e-6)
+
+
+def test_lora_files_have_the_real_formats(weights: Path) -> None:
+    """The multi-angle file has 12 modules a block and no alpha; the Lightning file has 12, each with an alpha."""
+    angles, lightning = (load_file(weights / lora.path) for lora in (ANGLES, LIGHTNING))
+    assert len(angles) == 6 * 12 * 2
+    assert {name.split(".", 2)[2].partition(".lora_")[2] for name in angles} == {"A.default.weight", "B.weight"}
+    assert len(lightning) == 6 * 12 * 3
+    assert sum(name.endswith(".alpha") for name in lightning) == 6 * 12
+
+
+def test_still_autoencoder_is_the_video_autoencoder(base: Path) -> None:
+    """As 2-D convolutions the autoencoder gives what the stock one gives for one frame."""
+    stock = load_module(AutoencoderKLQwenImage, base / "vae", torch.float32).eval()
+    still = reduce_to_stills(load_module(AutoencoderKLQwenImage, base / "vae", torch.float32)).eval()
+    assert any(isinstance(module, StillConv) for module in still.modules())
+    pixels = torch.rand(2, 3, 64, 96, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    with torch.inference_mode():
+        moments = stock.encode(pixels.unsqueeze(2), return_dict=False)[0].mode()
+        decoded = stock.decode(moments, return_dict=False)[0][:, :, 0]
+        mean, std = (torch.tensor(stock.config[f"latents_{name}"]).view(1, -1, 1, 1) for name in ("mean", "std"))
+        latents = encode_still(still, pixels)
+        torch.testing.assert_close(latents, (moments[:, :, 0] - mean) / std, rtol=0, atol=1e-5)
+        torch.testing.assert_close(decode_still(still, latents), decoded, rtol=0, atol=1e-5)
+
+
+def test_still_autoencoder_refuses_video(base: Path) -> None:
+    """Two frames are no still."""
+    still = reduce_to_stills(load_module(AutoencoderKLQwenImage, base / "vae", torch.float32))
+    with pytest.raises(ValueError, match="one frame"):
+        still.encoder(torch.zeros(1, 3, 2, 32, 32))
+
+
+def test_missing_lora(base: Path, weights: Path) -> None:
+    """A LoRA that is not there is named."""
+    transformer = load_module(QwenImageTransformer2DModel, base / "transformer", torch.float32)
+    with pytest.raises(MissingWeightsError, match=r"absent\.safetensors is missing"):
+        attach_lora(transformer, Lora(name="absent", path="absent.safetensors"), weights)
+
+
+def test_pickled_lora(base: Path, weights: Path) -> None:
+    """A LoRA in a pickle is not opened."""
+    transformer = load_module(QwenImageTransformer2DModel, base / "transformer", torch.float32)
+    with pytest.raises(PickledWeightsError, match=r"bad\.pt is a pickle"):
+        attach_lora(transformer, Lora(name="bad", path="bad.pt"), weights)
+
+
+def test_lora_of_another_shape(base: Path, weights: Path, tmp_path: Path) -> None:
+    """A LoRA that fits a wider model is refused."""
+    state = {name: torch.cat([tensor, tensor], dim=-1) for name, tensor in load_file(weights / ANGLES.path).items()}
+    save_file(state, tmp_path / "wide.safetensors")
+    transformer = load_module(QwenImageTransformer2DModel, base / "transformer", torch.float32)
+    with pytest.raises(WrongWeightsError, match=r"wide\.safetensors could not be read"):
+        attach_lora(transformer, Lora(name="wide", path="wide.safetensors"), tmp_path)
+
+
+def test_digest_names_the_bytes(weights: Path, tmp_path: Path) -> None:
+    """The digest of a profile's files is stable, and changes with one byte of one file."""
+    shutil.copytree(weights, tmp_path / "copy")
+    assert digest_weights(MINIATURE, tmp_path / "copy") == digest_weights(MINIATURE, weights)
+    path = tmp_path / "copy" / ANGLES.path
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    assert digest_weights(MINIATURE, tmp_path / "copy") != digest_weights(MINIATURE, weights)
+
+
+def test_the_same_seed_makes_the_same_weights(weights: Path, tmp_path: Path) -> None:
+    """The untrained miniature is the same bytes for the same seed."""
+    write_weights(tmp_path)
+    assert digest_weights(MINIATURE, tmp_path) == digest_weights(MINIATURE, weights)
+
+
+def test_the_miniature_is_small(weights: Path) -> None:
+    """All files of the miniature together stay within 64 MB."""
+    total_bytes = sum(path.stat().st_size for path in (weights / MINIATURE.base).rglob("*") if path.is_file())
+    assert total_bytes <= 64e6

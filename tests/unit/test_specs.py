@@ -1,0 +1,169 @@
+"""The fingerprint of an angle: it changes with all that changes a pixel, and with nothing else."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from models.camera import Instruction, Pose
+from models.dialects import RelativeMove
+from models.framing import Framing
+from models.profiles import Lora, Profile
+from models.specs import AngleSpec
+
+PROFILE = Profile(
+    name="test",
+    base="test/base",
+    revision="1",
+    licence="Apache-2.0",
+    training="untrained",
+    dialect="relative",
+    loras=(Lora(name="angles", path="test/angles.safetensors", strength=0.9),),
+    num_steps=8,
+    reference_area_px=224 * 128,
+    condition_area_px=112 * 112,
+    dtype="float32",
+    clip="test/clip",
+)
+SPEC = AngleSpec(
+    name="left_45",
+    asked=Pose(azimuth_deg=-40),
+    instruction=Instruction(
+        dialect="relative",
+        settings=RelativeMove(rotate=-45),
+        prompt="将镜头向左旋转45度 Rotate the camera 45 degrees to the left.",
+        given=Pose(azimuth_deg=-45),
+        is_extrapolated=False,
+    ),
+    seed=7,
+    profile=PROFILE,
+    weights_sha256="11" * 32,
+    reference_sha256="22" * 32,
+    framing=Framing(
+        source_width_px=390,
+        source_height_px=200,
+        raster_width_px=224,
+        raster_height_px=128,
+        left_px=2,
+        top_px=7,
+        content_width_px=220,
+        content_height_px=113,
+    ),
+    recipe_version=1,
+)
+GOLDEN_FINGERPRINT = "33305794a332548108b740278e262119076e3f610eda7943646277decba89705"
+
+OTHER_VALUES: dict[str, object] = {
+    "instruction.dialect": "absolute",
+    "instruction.settings.move_horizontal": "left",
+    "instruction.settings.move_vertical": "up",
+    "instruction.settings.move_forward": "yes",
+    "instruction.settings.rotate": 45,
+    "instruction.settings.view_top_down": True,
+    "instruction.settings.view_wide_angle": True,
+    "instruction.settings.view_close_up": True,
+    "instruction.settings.view_bottom_up": True,
+    "instruction.prompt": "Hold the camera still.",
+    "instruction.given.azimuth_deg": 45.0,
+    "instruction.given.elevation_deg": 30.0,
+    "instruction.given.distance": 0.8,
+    "instruction.given.lens": "wide",
+    "instruction.is_extrapolated": True,
+    "seed": 8,
+    "profile.name": "other",
+    "profile.base": "other/base",
+    "profile.revision": "2",
+    "profile.licence": "MIT",
+    "profile.training": "trained",
+    "profile.dialect": "absolute",
+    "profile.loras.0.name": "other",
+    "profile.loras.0.path": "other/angles.safetensors",
+    "profile.loras.0.strength": 1.0,
+    "profile.num_steps": 4,
+    "profile.reference_area_px": 256 * 256,
+    "profile.condition_area_px": 224 * 224,
+    "profile.dtype": "bfloat16",
+    "profile.clip": "other/clip",
+    "weights_sha256": "33" * 32,
+    "reference_sha256": "44" * 32,
+    "framing.source_width_px": 389,
+    "framing.source_height_px": 199,
+    "framing.raster_width_px": 288,
+    "framing.raster_height_px": 160,
+    "framing.left_px": 1,
+    "framing.top_px": 1,
+    "framing.content_width_px": 219,
+    "framing.content_height_px": 112,
+    "recipe_version": 2,
+}
+
+
+def leaves(value: Any, path: str = "") -> Iterator[str]:  # noqa: ANN401 - JSON
+    """Yield the dotted path of every leaf of JSON."""
+    if isinstance(value, dict | list):
+        pairs = value.items() if isinstance(value, dict) else enumerate(value)
+        for name, inner in pairs:
+            yield from leaves(inner, f"{path}.{name}" if path else str(name))
+    else:
+        yield path
+
+
+def changed(path: str, value: object) -> AngleSpec:
+    """Return the spec with another value at one dotted path."""
+    content = SPEC.model_dump(mode="json")
+    *parents, last = [int(part) if part.isdigit() else part for part in path.split(".")]
+    inner: Any = content
+    for part in parents:
+        inner = inner[part]
+    assert inner[last] != value
+    inner[last] = value
+    return AngleSpec.model_validate(content)
+
+
+def test_every_field_is_accounted_for() -> None:
+    """Each leaf of a spec either changes the fingerprint below, or is the name or the pose asked for."""
+    found = set(leaves(SPEC.model_dump(mode="json", exclude={"name", "asked"})))
+    assert found == set(OTHER_VALUES), "a field was added or removed: say here whether it changes a pixel"
+
+
+@pytest.mark.parametrize("path", OTHER_VALUES)
+def test_fingerprint_changes_with(path: str) -> None:
+    """Another value of a field that may change a pixel is another fingerprint."""
+    assert changed(path, OTHER_VALUES[path]).fingerprint != SPEC.fingerprint
+
+
+def test_another_lora_is_another_fingerprint() -> None:
+    """A LoRA more, or the same two in another order, is another recipe."""
+    more = Lora(name="lightning", path="test/lightning.safetensors")
+    orders = [(*PROFILE.loras, more), (more, *PROFILE.loras), PROFILE.loras, ()]
+    specs = [SPEC.model_copy(update={"profile": PROFILE.model_copy(update={"loras": order})}) for order in orders]
+    assert len({spec.fingerprint for spec in specs}) == len(orders)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"), [("name", "close_up"), ("asked.azimuth_deg", -45.0), ("asked.lens", "wide")]
+)
+def test_fingerprint_does_not_change_with(path: str, value: object) -> None:
+    """What an angle is called, and what was asked for before it was settled, change no pixel."""
+    assert changed(path, value).fingerprint == SPEC.fingerprint
+
+
+def test_fingerprint_is_the_one_it_always_was() -> None:
+    """The fingerprint of one fixed spec is a constant: another value here makes every finished angle unfindable."""
+    assert SPEC.fingerprint == GOLDEN_FINGERPRINT
+
+
+def test_fingerprint_survives_json() -> None:
+    """A spec that was kept as JSON is found again under the same fingerprint, whatever the order of its keys."""
+    restored = AngleSpec.model_validate_json(SPEC.model_dump_json())
+    shuffled = AngleSpec.model_validate(dict(reversed(json.loads(SPEC.model_dump_json()).items())))
+    assert restored == shuffled == SPEC
+    assert restored.fingerprint == shuffled.fingerprint == SPEC.fingerprint
+
+
+def test_whole_numbers_need_no_point() -> None:
+    """1 and 1.0 are the same strength and the same degrees, wherever they were written."""
+    assert changed("instruction.given.azimuth_deg", 45) == changed("instruction.given.azimuth_deg", 45.0)
+    one = changed("profile.loras.0.strength", 1)
+    assert one.fingerprint == changed("profile.loras.0.strength", 1.0).fingerprint
