@@ -27,6 +27,7 @@ def main() -> int:
     asked = {"angles": arguments.angles, "only_angles": arguments.only}
     request |= {name: value for name, value in asked.items() if value}
     console = Console(stderr=True)
+    console.print("Starting Prefect and loading the model ...")
     try:
         with _progress(console):
             manifest = run_embedded(request)
