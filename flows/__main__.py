@@ -14,7 +14,7 @@ from flows.scene import render_scene
 from flows.settings import Settings
 from models.errors import ModelError
 from storage.errors import StorageError
-from storage.objects import open_store
+from storage.opening import open_store
 from storage.records import Manifest
 from tasks.errors import TaskError
 from tasks.progress import listener

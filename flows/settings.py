@@ -18,7 +18,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="MASTERSHOT_", frozen=True)
 
     store: str = str(Path(".mastershot/store").absolute())
-    """A folder, or `s3://host:port?secure=0`: see `storage.objects.open_store`."""
+    """A folder, or `s3://host:port?secure=0`: see `storage.opening.open_store`."""
     weights: Path = Path("weights").absolute()
     """Folder of all models' files."""
     master_folders: tuple[Path, ...] = (Path(),)

@@ -4,16 +4,17 @@ import hashlib
 from collections.abc import Sequence
 
 from prefect import task
-from prefect.cache_policies import NO_CACHE
 
 from models.specs import AngleSpec
-from storage.objects import Store, open_store
+from storage.objects import Store
+from storage.opening import open_store
 from storage.records import AngleRecord, Manifest, MasterRecord
 from storage.versions import find_angle, latest_version
+from tasks.policies import WHILE_TRANSIENT
 from tasks.requests import SceneRequest
 
 
-@task(name="find-finished", task_run_name="find finished angles", cache_policy=NO_CACHE)
+@task(name="find-finished", task_run_name="find finished angles", **WHILE_TRANSIENT)
 def find_finished(
     request: SceneRequest, master: MasterRecord, specs: Sequence[AngleSpec], store_url: str
 ) -> dict[str, AngleRecord]:

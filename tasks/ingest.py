@@ -5,24 +5,15 @@ from pathlib import Path
 
 from PIL import Image
 from prefect import task
-from prefect.cache_policies import NO_CACHE
 
 from models.picture import PictureLimits, read_master
-from storage.objects import open_store
+from storage.opening import open_store
 from storage.records import MasterRecord
 from tasks.errors import MasterNotFoundError
-from tasks.policies import RETRIES, RETRY_DELAYS_S, RETRY_JITTER, is_transient
+from tasks.policies import WHILE_TRANSIENT
 
 
-@task(
-    name="ingest-master",
-    task_run_name="ingest {path}",
-    cache_policy=NO_CACHE,
-    retries=RETRIES,
-    retry_delay_seconds=RETRY_DELAYS_S,
-    retry_jitter_factor=RETRY_JITTER,
-    retry_condition_fn=is_transient,
-)
+@task(name="ingest-master", task_run_name="ingest {path}", **WHILE_TRANSIENT)
 def ingest_master(path: str, master_folders: tuple[Path, ...], store_url: str) -> MasterRecord:
     """Read the master, bring it to upright opaque 8-bit sRGB, and keep both the original and the result.
 

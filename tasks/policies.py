@@ -1,8 +1,10 @@
 """Which failures pass by themselves, and how often and how long they are waited for."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypedDict
 
 from prefect import Task
+from prefect.cache_policies import NO_CACHE, CachePolicy
 from prefect.client.schemas.objects import State, TaskRun
 
 from models import errors as model_errors
@@ -36,12 +38,27 @@ IS_TRANSIENT: dict[type[Exception], bool] = {
 }
 """Every error of ours; what is not here is not known, and not tried again."""
 
-RETRIES = 3
-RETRY_DELAYS_S = [2.0, 8.0, 32.0]
-RETRY_JITTER = 0.5
-
 
 def is_transient(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
     """Tell Prefect whether a failed task is worth another try."""
     error = state.result(raise_on_failure=False)
     return any(IS_TRANSIENT.get(kind, False) for kind in type(error).__mro__)
+
+
+class Retries(TypedDict):
+    """How a task that speaks with a store or a model is tried again, as arguments of `prefect.task`."""
+
+    cache_policy: CachePolicy
+    retries: int
+    retry_delay_seconds: list[float]
+    retry_jitter_factor: float
+    retry_condition_fn: Callable[[Task[..., Any], TaskRun, State[Any]], bool]
+
+
+WHILE_TRANSIENT: Retries = {
+    "cache_policy": NO_CACHE,  # finished angles are found in the store, see docs/decisions
+    "retries": 3,
+    "retry_delay_seconds": [2.0, 8.0, 32.0],
+    "retry_jitter_factor": 0.5,
+    "retry_condition_fn": is_transient,
+}

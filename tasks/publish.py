@@ -4,15 +4,15 @@ import platform
 from importlib.metadata import version
 
 from prefect import task
-from prefect.cache_policies import NO_CACHE
 
-from storage.objects import BlobRef, Store, open_store
+from storage.objects import BlobRef, Store
+from storage.opening import open_store
 from storage.records import Manifest, MasterRecord, ReportRefs
 from storage.reports import write_report
 from storage.versions import commit_version, latest_version
 from tasks.finished import digest_coverage
 from tasks.ingest import decode_png, encode_png
-from tasks.policies import RETRIES, RETRY_DELAYS_S, RETRY_JITTER, is_transient
+from tasks.policies import WHILE_TRANSIENT
 from tasks.reports import Coverage, draw_contact_sheet, list_rows, write_page
 from tasks.requests import SceneRequest
 
@@ -30,15 +30,7 @@ PACKAGES = (
 """Their versions stand in every manifest."""
 
 
-@task(
-    name="publish-version",
-    task_run_name="publish version",
-    cache_policy=NO_CACHE,
-    retries=RETRIES,
-    retry_delay_seconds=RETRY_DELAYS_S,
-    retry_jitter_factor=RETRY_JITTER,
-    retry_condition_fn=is_transient,
-)
+@task(name="publish-version", task_run_name="publish version", **WHILE_TRANSIENT)
 def publish_version(request: SceneRequest, master: MasterRecord, coverage: Coverage, store_url: str) -> Manifest:
     """Write what a version shows, commit it, and lay readable copies beside it.
 

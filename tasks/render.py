@@ -5,29 +5,21 @@ from datetime import UTC, datetime
 
 from PIL import Image
 from prefect import task
-from prefect.cache_policies import NO_CACHE
 
 from models.framing import fit_to_raster, undo_framing
 from models.renderer import AngleJob, Rendered
 from models.specs import AngleSpec
-from storage.objects import BlobRef, open_store
+from storage.objects import BlobRef
+from storage.opening import open_store
 from storage.records import AngleRecord
 from storage.versions import keep_angle
 from tasks.ingest import decode_png, encode_png
-from tasks.policies import RETRIES, RETRY_DELAYS_S, RETRY_JITTER, is_transient
+from tasks.policies import WHILE_TRANSIENT
 from tasks.progress import follow
 from tasks.renderers import RendererSpec, renderer_for
 
 
-@task(
-    name="encode-reference",
-    task_run_name="encode reference",
-    cache_policy=NO_CACHE,
-    retries=RETRIES,
-    retry_delay_seconds=RETRY_DELAYS_S,
-    retry_jitter_factor=RETRY_JITTER,
-    retry_condition_fn=is_transient,
-)
+@task(name="encode-reference", task_run_name="encode reference", **WHILE_TRANSIENT)
 def encode_reference(spec: AngleSpec, master: BlobRef, renderer: RendererSpec, store_url: str) -> None:
     """Have the model loaded and the master encoded before its angles ask for both at once.
 
@@ -38,15 +30,7 @@ def encode_reference(spec: AngleSpec, master: BlobRef, renderer: RendererSpec, s
     _show(spec, master, renderer, store_url)
 
 
-@task(
-    name="render-angle",
-    task_run_name="{spec.name}",
-    cache_policy=NO_CACHE,
-    retries=RETRIES,
-    retry_delay_seconds=RETRY_DELAYS_S,
-    retry_jitter_factor=RETRY_JITTER,
-    retry_condition_fn=is_transient,
-)
+@task(name="render-angle", task_run_name="{spec.name}", **WHILE_TRANSIENT)
 def render_angle(spec: AngleSpec, master: BlobRef, renderer: RendererSpec, store_url: str, run_id: str) -> AngleRecord:
     """Encode the instruction, sample, decode and keep one angle.
 

@@ -4,25 +4,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from prefect import task
-from prefect.cache_policies import NO_CACHE
 
 from models.profiles import Profile
 from models.scores.paper import PaperScores, score_view
-from storage.objects import BlobRef, open_store
+from storage.objects import BlobRef
+from storage.opening import open_store
 from storage.records import AngleRecord
 from tasks.ingest import decode_png
-from tasks.policies import RETRIES, RETRY_DELAYS_S, RETRY_JITTER, is_transient
+from tasks.policies import WHILE_TRANSIENT
 
 
-@task(
-    name="score-scene",
-    task_run_name="score scene",
-    cache_policy=NO_CACHE,
-    retries=RETRIES,
-    retry_delay_seconds=RETRY_DELAYS_S,
-    retry_jitter_factor=RETRY_JITTER,
-    retry_condition_fn=is_transient,
-)
+@task(name="score-scene", task_run_name="score scene", **WHILE_TRANSIENT)
 def score_scene(
     master: BlobRef, records: Sequence[AngleRecord], profile: Profile, weights: Path, store_url: str
 ) -> dict[str, PaperScores]:

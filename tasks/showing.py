@@ -2,10 +2,10 @@
 
 from prefect import task
 from prefect.artifacts import create_markdown_artifact
-from prefect.cache_policies import NO_CACHE
 
-from storage.objects import open_store
+from storage.opening import open_store
 from tasks.ingest import decode_png
+from tasks.policies import WHILE_TRANSIENT
 from tasks.reports import TABLE_COLUMNS, Coverage, list_table
 from tasks.wording import SCORES_NOTE, embed_jpeg
 
@@ -13,7 +13,7 @@ THUMBNAIL_SIDE_PX = 210  # four of them fill the column of an artifact
 NUM_COLUMNS = 4
 
 
-@task(name="show-coverage", task_run_name="show coverage", cache_policy=NO_CACHE)
+@task(name="show-coverage", task_run_name="show coverage", **WHILE_TRANSIENT)
 def show_coverage(coverage: Coverage, store_url: str) -> None:
     """Write the contact sheet and the scores as one markdown artifact per scene, so that its history can be seen."""
     store = open_store(store_url)

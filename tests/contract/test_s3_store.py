@@ -24,7 +24,8 @@ from storage.errors import (
     StoreUnavailableError,
     UnknownStoreError,
 )
-from storage.objects import BlobRef, open_store
+from storage.objects import BlobRef
+from storage.opening import open_store
 from storage.s3 import S3Store
 from tests.seaweed import SeaweedServer
 

@@ -13,14 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from storage.errors import (
-    ConflictError,
-    CorruptObjectError,
-    InvalidKeyError,
-    MissingObjectError,
-    StorageError,
-)
-from storage.objects import MAX_KEY_LENGTH, BlobRef, Store, open_store
+from storage.errors import ConflictError, CorruptObjectError, InvalidKeyError, MissingObjectError, StorageError
+from storage.objects import MAX_KEY_LENGTH, BlobRef, Store
+from storage.opening import open_store
 from tests.seaweed import SeaweedServer
 
 NUM_RACERS = 8

@@ -11,7 +11,8 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import State
 
 from flows.scene import render_scene
-from storage.objects import Store, open_store
+from storage.objects import Store
+from storage.opening import open_store
 from storage.records import AngleRecord, Manifest
 from tasks.ingest import decode_png
 

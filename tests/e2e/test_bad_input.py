@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from storage.objects import open_store
+from storage.opening import open_store
 from storage.records import AngleRecord
 from tasks.progress import listener
 from tests.e2e.installation import Installation

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from deployments.serve import serve
-from storage.objects import open_store
+from storage.opening import open_store
 from storage.versions import latest_version
 from tests.e2e.installation import Installation
 

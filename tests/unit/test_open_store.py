@@ -6,7 +6,7 @@ import pytest
 
 from storage.directory import DirectoryStore
 from storage.errors import UnknownStoreError
-from storage.objects import open_store
+from storage.opening import open_store
 from storage.s3 import S3Store
 
 
