@@ -17,9 +17,9 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="MASTERSHOT_", frozen=True)
 
-    store: str = str(Path(".mastershot/store").absolute())
+    store: str = Field(default_factory=lambda: str(Path(".mastershot/store").absolute()))
     """A folder, or `s3://host:port?secure=0`: see `storage.opening.open_store`."""
-    weights: Path = Path("weights").absolute()
+    weights: Path = Field(default_factory=lambda: Path("weights").absolute())
     """Folder of all models' files."""
     master_folders: tuple[Path, ...] = (Path(),)
     """Masters are read from these folders and below, from nowhere else; a JSON list in the environment."""

@@ -48,7 +48,7 @@ _ABSOLUTE_DISTANCES = {0.6: "close-up", 1.0: "medium", 1.8: "wide"}
 class Pose(BaseModel):
     """Where the camera stands, relative to the master's camera and around the same subject."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     azimuth_deg: Annotated[float, Field(ge=-180, le=180)] = 0.0
     """Signed arc around the subject; + = the camera arcs to its right."""

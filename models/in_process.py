@@ -4,7 +4,7 @@
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,8 +23,8 @@ NUM_REFERENCES_KEPT = 4
 class InProcessRenderer:
     """The model in this process: `num_lanes` angles at a time, each alone in its batch.
 
-    On a CPU an angle has one thread: as fast as a batch when every core has an angle, and the pixels depend neither on
-    the number of cores nor on which other angles happen to be rendered at the same time.
+    On a CPU an angle has one thread. That is slower than one batch of all, and the pixels depend neither on the number
+    of cores nor on which other angles happen to be rendered at the same time.
     """
 
     def __init__(self, pipeline: Pipeline, num_lanes: int = 1) -> None:
@@ -41,24 +41,16 @@ class InProcessRenderer:
 
     def show(self, key: str, read_master: Callable[[], Image.Image]) -> None:
         """Encode the master `key` unless it is held already."""
-        _use_one_thread()
-        with self._encoding:
-            if key not in self._references:
-                self._references[key] = encode_reference(self._pipeline, read_master())
-            self._references.move_to_end(key)
-            while len(self._references) > NUM_REFERENCES_KEPT:
-                self._references.popitem(last=False)
+        self._reference(key, read_master)
 
-    def render(self, key: str, job: AngleJob) -> Iterator[StepDone | Rendered]:
+    def render(self, key: str, read_master: Callable[[], Image.Image], job: AngleJob) -> Generator[StepDone | Rendered]:
         """Yield one `StepDone` per diffusion step, then the picture.
 
         Raises:
-            KeyError: The master was never shown, or was pushed out by newer ones.
             NotFiniteError: The sampled latents hold NaN or infinity.
             OutOfMemoryError: The device has too little memory.
         """
-        reference = self._references[key]
-        _use_one_thread()
+        reference = self._reference(key, read_master)
         asked = time.perf_counter()
         with self._lanes, _memory_guard():
             marks = [asked, time.perf_counter()]
@@ -75,6 +67,16 @@ class InProcessRenderer:
         stages = ("queue", "encode", "sample", "decode")
         times = {stage: end - start for stage, start, end in zip(stages, marks[:-1], marks[1:], strict=True)}
         yield Rendered(picture=picture, stage_times_s=times)
+
+    def _reference(self, key: str, read_master: Callable[[], Image.Image]) -> Reference:
+        _use_one_thread()
+        with self._encoding:
+            if key not in self._references:
+                self._references[key] = encode_reference(self._pipeline, read_master())
+            self._references.move_to_end(key)
+            if len(self._references) > NUM_REFERENCES_KEPT:
+                self._references.popitem(last=False)
+            return self._references[key]
 
 
 def _use_one_thread() -> None:

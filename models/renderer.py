@@ -4,7 +4,7 @@ A renderer holds the encoded references of a few scenes, and streams one event p
 waits can show progress, notice a hang, or stop between two steps.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -44,6 +44,9 @@ class Renderer(Protocol):
         """Encode the master `key`, fitted to the raster, unless it is held already; `read_master` is called then."""
         ...
 
-    def render(self, key: str, job: AngleJob) -> Iterator[StepDone | Rendered]:
-        """Yield one `StepDone` per diffusion step of an angle of the master `key`, then its picture."""
+    def render(self, key: str, read_master: Callable[[], Image.Image], job: AngleJob) -> Generator[StepDone | Rendered]:
+        """Yield one `StepDone` per diffusion step of an angle of the master `key`, then its picture.
+
+        Whoever stops before the end closes the generator, so that the next angle can begin.
+        """
         ...

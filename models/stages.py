@@ -126,7 +126,7 @@ def sample(pipeline: Pipeline, reference: Reference, conditioning: Conditioning,
     for sigma, next_sigma in pairwise(sigmas):
         velocity = pipeline.transformer(
             hidden_states=torch.cat([latents, still], dim=1),
-            timestep=(sigma * 1000 / 1000).reshape(1).to(latents),
+            timestep=(sigma * 1000).reshape(1).to(latents) / 1000,  # rounded as the stock pipeline rounds
             encoder_hidden_states=conditioning.states,
             encoder_hidden_states_mask=conditioning.mask,
             img_shapes=[[shape, shape]] * len(latents),

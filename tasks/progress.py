@@ -1,10 +1,12 @@
 """Following a render step by step: in the Prefect UI, and for whoever listens in this process."""
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from contextvars import ContextVar
 from typing import cast
 from uuid import UUID
 
+from httpx import HTTPError
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
 from models.errors import RenderError
@@ -27,7 +29,8 @@ def follow(angle: str, events: Iterable[StepDone | Rendered]) -> Rendered:
     for event in events:
         if isinstance(event, Rendered):
             return event
-        update_progress_artifact(cast("UUID", artifact_id), progress=100 * event.step / event.num_steps)
+        with suppress(HTTPError):  # a picture does not fail because its progress could not be shown
+            update_progress_artifact(cast("UUID", artifact_id), progress=100 * event.step / event.num_steps)
         if notify:
             notify(angle, event.step, event.num_steps)
     msg = f"The renderer stopped without a picture of {angle}: look at its log, then run again."

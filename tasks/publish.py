@@ -38,8 +38,21 @@ def publish_version(request: SceneRequest, master: MasterRecord, coverage: Cover
         StorageError: The store does not take it; nothing is visible then.
     """
     store = open_store(store_url)
-    parent = latest_version(store, coverage.scene)
-    manifest = Manifest(
+    latest = latest_version(store, coverage.scene)
+    if latest and latest.run_id == coverage.run_id:  # a try before committed it and failed behind that
+        manifest = latest
+    else:
+        manifest = _describe(request, master, coverage, _write_reports(store, coverage), latest)
+        commit_version(store, manifest)
+    for name, reference in views_of(manifest).items():
+        store.put_view(name, reference)
+    return manifest
+
+
+def _describe(
+    request: SceneRequest, master: MasterRecord, coverage: Coverage, reports: ReportRefs, parent: Manifest | None
+) -> Manifest:
+    return Manifest(
         scene=coverage.scene,
         run_id=coverage.run_id,
         parent_run_id=parent.run_id if parent else None,
@@ -49,12 +62,9 @@ def publish_version(request: SceneRequest, master: MasterRecord, coverage: Cover
         request=request.model_dump(mode="json"),
         master=master,
         angles=coverage.angles,
-        reports=_write_reports(store, coverage),
+        reports=reports,
         software={"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
     )
-    commit_version(store, manifest)
-    _lay_out_views(store, manifest)
-    return manifest
 
 
 def _write_reports(store: Store, coverage: Coverage) -> ReportRefs:
@@ -67,11 +77,6 @@ def _write_reports(store: Store, coverage: Coverage) -> ReportRefs:
         contact_sheet=store.put_blob(sheet, "image/png"),
         review_page=store.put_blob(page.encode(), "text/html"),
     )
-
-
-def _lay_out_views(store: Store, manifest: Manifest) -> None:
-    for name, reference in views_of(manifest).items():
-        store.put_view(name, reference)
 
 
 def views_of(manifest: Manifest) -> dict[str, BlobRef]:

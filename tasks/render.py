@@ -1,7 +1,9 @@
 """Rendering: the reference is encoded once, then every angle is a task run of its own, to be tried again on its own."""
 
 import time
+from contextlib import closing
 from datetime import UTC, datetime
+from functools import partial
 
 from PIL import Image
 from prefect import task
@@ -27,7 +29,7 @@ def encode_reference(spec: AngleSpec, master: BlobRef, renderer: RendererSpec, s
         ProfileError: The model cannot be loaded.
         StorageError: The master cannot be read back.
     """
-    _show(spec, master, renderer, store_url)
+    renderer_for(renderer).show(master.sha256, partial(read_reference, spec, master, store_url))
 
 
 @task(name="render-angle", task_run_name="{spec.name}", **WHILE_TRANSIENT)
@@ -38,9 +40,10 @@ def render_angle(spec: AngleSpec, master: BlobRef, renderer: RendererSpec, store
         ModelError: The model cannot be loaded, or cannot render this angle.
         StorageError: The master cannot be read back, or the picture cannot be kept.
     """
-    _show(spec, master, renderer, store_url)
     job = AngleJob(prompt=spec.instruction.prompt, seed=spec.seed)
-    rendered = follow(spec.name, renderer_for(renderer).render(master.sha256, job))
+    read = partial(read_reference, spec, master, store_url)
+    with closing(renderer_for(renderer).render(master.sha256, read, job)) as events:
+        rendered = follow(spec.name, events)
     return keep_picture(spec, rendered, store_url, run_id)
 
 
@@ -67,8 +70,10 @@ def keep_picture(spec: AngleSpec, rendered: Rendered, store_url: str, run_id: st
     return record
 
 
-def _show(spec: AngleSpec, master: BlobRef, renderer: RendererSpec, store_url: str) -> None:
-    def read_master() -> Image.Image:
-        return fit_to_raster(decode_png(open_store(store_url).get_blob(master)), spec.framing)
+def read_reference(spec: AngleSpec, master: BlobRef, store_url: str) -> Image.Image:
+    """Return the master, fitted to the model's raster.
 
-    renderer_for(renderer).show(master.sha256, read_master)
+    Raises:
+        StorageError: The master cannot be read back.
+    """
+    return fit_to_raster(decode_png(open_store(store_url).get_blob(master)), spec.framing)

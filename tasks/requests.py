@@ -40,7 +40,7 @@ Angle = Annotated[Annotated[Preset, Tag("preset")] | Annotated[NamedPose, Tag("p
 class SceneRequest(BaseModel):
     """One master and the coverage that is wanted of it."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     scene: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
     """Name of the scene; its versions are found under it."""
@@ -50,7 +50,7 @@ class SceneRequest(BaseModel):
     """Presets by name, or explicit poses."""
     only_angles: tuple[str, ...] = ()
     """Render just these again, even if they are finished; the others are carried on from the latest version."""
-    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    seed: Annotated[int, Field(strict=True, ge=0, lt=2**32)] = 0
     """All angles of a coverage start from the same noise."""
     profile: str = "miniature"
 

@@ -41,8 +41,8 @@ class Installation:
         return render_scene(self.request(**changes))  # pyright: ignore[reportArgumentType] - the flow checks it
 
     def run_to_end(self, *, retries: int = 0, **changes: object) -> State[Manifest]:
-        """Run the flow on the request, again after 4 s if it fails and may, and return its final state."""
-        flow: Any = render_scene.with_options(retries=retries, retry_delay_seconds=4)
+        """Run the flow on the request, again if it fails and may, and return its final state."""
+        flow: Any = render_scene.with_options(retries=retries, retry_delay_seconds=0)
         return flow(self.request(**changes), return_state=True)
 
     def picture(self, record: AngleRecord) -> Image.Image:

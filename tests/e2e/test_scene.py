@@ -5,8 +5,8 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
+from datetime import datetime
 from pathlib import Path
 
 import polars as pl
@@ -16,11 +16,15 @@ from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL
 from skimage import data
 
+from models.profiles import MINIATURE
+from models.scores.paper import PaperScores
 from storage.records import AngleRecord
 from storage.reports import REPORT_SCHEMA, read_report
 from tasks.errors import AnglesFailedError
 from tasks.progress import listener
-from tasks.requests import DEFAULT_COVERAGE
+from tasks.publish import publish_version
+from tasks.reports import Coverage
+from tasks.requests import DEFAULT_COVERAGE, parse_request
 from tests.e2e.installation import Installation, count_tasks
 from tests.seaweed import SeaweedServer
 
@@ -133,8 +137,16 @@ def test_one_failed_angle_fails_the_run_and_a_retry_renders_just_that(installati
     assert "1 of 2 angles failed (left_45: " in state.message
     assert len(installation.finished_angles()) == 1
 
-    threading.Timer(2.0, blocked.unlink).start()
+    heard: list[tuple[str, int]] = []
+
+    def unblock(angle: str, step: int, _: int) -> None:
+        heard.append((angle, step))
+        if heard.count(("left_45", 1)) == 2:
+            blocked.unlink(missing_ok=True)
+
+    token = listener.set(unblock)
     state = installation.run_to_end(retries=1)
+    listener.reset(token)
     assert state.is_completed()
     counts = count_tasks(state)
     assert {name: count for name, count in counts.items() if name.startswith(("close_up", "left_45"))} == {
@@ -177,6 +189,26 @@ def test_a_kill_loses_no_finished_angle(installation: Installation) -> None:
     manifest = installation.run(angles=list(DEFAULT_COVERAGE))
     assert {record.name for record in manifest.angles if record.run_id != manifest.run_id} == kept
     assert len(manifest.angles) == 7
+
+
+def test_publishing_again_changes_nothing(installation: Installation) -> None:
+    """A try behind one that had committed its version finds it, and lays out the views that may be missing."""
+    manifest = installation.run()
+    view = installation.folder / "store/scenes/views/scene_1/review.html"
+    view.unlink()
+    zero = PaperScores(clip=0, style=0, cam_move=0, semantic=0)
+    coverage = Coverage(
+        scene=manifest.scene,
+        run_id=manifest.run_id,
+        created_at=datetime.fromisoformat(manifest.created_at),
+        profile=MINIATURE,
+        master=manifest.master.picture,
+        angles=manifest.angles,
+        scores={record.name: zero for record in manifest.angles},
+    )
+    request = parse_request(manifest.request)
+    assert publish_version.fn(request, manifest.master, coverage, str(installation.folder / "store")) == manifest
+    assert view.exists()
 
 
 def test_the_master_may_vanish_once_it_is_taken_in(installation: Installation) -> None:

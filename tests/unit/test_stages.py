@@ -1,7 +1,7 @@
 """Our stages against the stock pipeline, on the same weights and the same noise."""
 
 from collections import Counter
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -152,8 +152,7 @@ def test_seven_angles_encode_the_still_once(pipeline: Pipeline, master: Image.Im
     hooks = [module.register_forward_hook(lambda *_, name=name: calls.update([name])) for name, module in parts.items()]
     renderer = InProcessRenderer(pipeline, num_lanes=2)
     for prompt, seed in zip(PROMPTS, SEEDS, strict=True):
-        renderer.show("master", lambda: master)
-        list(renderer.render("master", AngleJob(prompt=prompt, seed=seed)))
+        list(renderer.render("master", lambda: master, AngleJob(prompt=prompt, seed=seed)))
     for hook in hooks:
         hook.remove()
     assert calls == {"encoder": 1, "eye": 1, "decoder": 7}
@@ -162,9 +161,31 @@ def test_seven_angles_encode_the_still_once(pipeline: Pipeline, master: Image.Im
 def test_renderer_streams_a_step_at_a_time(pipeline: Pipeline, master: Image.Image) -> None:
     """Eight steps are announced one by one, then the picture comes with the time of each stage."""
     renderer = InProcessRenderer(pipeline)
-    renderer.show("master", lambda: master)
-    *steps, last = renderer.render("master", AngleJob(prompt=PROMPTS[0], seed=0))
+    *steps, last = renderer.render("master", lambda: master, AngleJob(prompt=PROMPTS[0], seed=0))
     assert steps == [StepDone(step=number, num_steps=8) for number in range(1, 9)]
     assert isinstance(last, Rendered)
     assert last.picture.shape == (128, 224, 3)
     assert set(last.stage_times_s) == {"queue", "encode", "sample", "decode"}
+
+
+def test_an_angle_that_is_given_up_makes_room_for_the_next(pipeline: Pipeline, master: Image.Image) -> None:
+    """Closing a render between two steps frees its lane."""
+    renderer = InProcessRenderer(pipeline, num_lanes=1)
+    given_up = renderer.render("master", lambda: master, AngleJob(prompt=PROMPTS[0], seed=0))
+    assert next(given_up) == StepDone(step=1, num_steps=8)
+    given_up.close()
+    *_, last = renderer.render("master", lambda: master, AngleJob(prompt=PROMPTS[0], seed=0))
+    assert isinstance(last, Rendered)
+
+
+def test_references_are_encoded_anew_when_pushed_out(pipeline: Pipeline, master: Image.Image) -> None:
+    """More masters than are held cost an encoding each, and no angle fails for it."""
+    renderer = InProcessRenderer(pipeline)
+    read: list[str] = []
+
+    def reader(key: str) -> Callable[[], Image.Image]:
+        return lambda: (read.append(key), master)[1]
+
+    for key in ("a", "b", "c", "d", "e", "e", "a"):
+        renderer.show(key, reader(key))
+    assert read == ["a", "b", "c", "d", "e", "a"]
