@@ -17,11 +17,11 @@ help: ## show this menu
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 setup: .venv/.synced ## make the environment from requirements.lock
+	@mkdir -p "$(PREFECT_HOME)"
 
-weights: weights/miniature/.made ## make the weights of the miniature
+weights: setup weights/miniature/.made ## make the weights of the miniature
 
 demo: weights ## render the coverage of the example master: SEED=1, SCENE=name, MASTER=any/photograph.jpg
-	@mkdir -p $(PREFECT_HOME)
 	@MASTERSHOT_MASTER_FOLDERS='["$(dir $(abspath $(MASTER)))"]' \
 	  $(PYTHON) -m flows --scene $(SCENE) --master $(MASTER) --seed $(SEED)
 
@@ -39,11 +39,9 @@ format: setup ## rewrite the code in the house format
 	$(PYTHON) -m ruff check --fix .
 
 bench: weights ## time seven angles against the stock pipeline
-	@mkdir -p $(PREFECT_HOME)
 	$(PYTHON) -m tests.benchmark.coverage
 
 serve: weights ## Prefect server with UI, worker and deployments, until Ctrl-C
-	@mkdir -p $(PREFECT_HOME)
 	PREFECT_LOGGING_LEVEL=INFO $(PYTHON) -m deployments.serve
 
 lock: ## resolve pyproject.toml anew into requirements.lock
