@@ -22,8 +22,8 @@ setup: .venv/.synced ## make the environment from requirements.lock
 weights: setup weights/miniature/.made ## make the weights of the miniature
 
 demo: weights ## render the coverage of the example master: SEED=1, SCENE=name, MASTER=any/photograph.jpg
-	@MASTERSHOT_MASTER_FOLDERS='["$(dir $(abspath $(MASTER)))"]' \
-	  $(PYTHON) -m flows --scene $(SCENE) --master $(MASTER) --seed $(SEED)
+	@MASTERSHOT_MASTER_FOLDERS="[\"$$(dirname "$(MASTER)")\"]" \
+	  $(PYTHON) -m flows --scene "$(SCENE)" --master "$(MASTER)" --seed "$(SEED)"
 
 test: setup ## run all tests
 	$(PYTHON) -m pytest

@@ -32,7 +32,7 @@ def main() -> int:
         with _progress(console):
             manifest = run_embedded(request)
     except (TaskError, ModelError, StorageError) as exc:
-        console.print(f"[bold red]Failed:[/] {exc}", highlight=False)
+        console.print(f"Failed: {exc}", style="red", markup=False, highlight=False)
         return 1
     _report(manifest)
     return 0

@@ -46,12 +46,12 @@ def render_scene(request: SceneRequest) -> Manifest:
     store = settings.store
     request = parse_request(request)
     profile = find_profile(request.profile)
-    renderer = RendererSpec(profile=profile, weights=settings.weights, device=settings.device, num_lanes=settings.lanes)
     now = datetime.now(UTC)
     run_id = f"{now:%Y%m%dT%H%M%S}Z-{flow_run.id[-12:]}"
 
     master = ingest_master(request.master, settings.master_folders, store)
     specs = plan_coverage(request, master, settings.weights)
+    renderer = RendererSpec.of(specs[0], settings.weights, settings.device, settings.lanes)
     finished = find_finished(request, master, specs, store)
     missing = find_missing(request, specs, finished)
     if missing:

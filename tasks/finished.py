@@ -10,6 +10,7 @@ from storage.objects import Store
 from storage.opening import open_store
 from storage.records import AngleRecord, Manifest, MasterRecord
 from storage.versions import find_angle, latest_version
+from tasks.errors import InvalidRequestError
 from tasks.policies import WHILE_TRANSIENT
 from tasks.requests import SceneRequest
 
@@ -21,7 +22,10 @@ def find_finished(
     """Return, by name, the angles of a request that are in the store; those of `only_angles` never are.
 
     Without `only_angles` an angle is finished if its very recipe was rendered, under whatever name. With it, the
-    others are carried on from the latest version of the same master as they are, whatever they were rendered with.
+    others are carried on from the latest version of the same master as they are, whatever seed they were rendered with.
+
+    Raises:
+        InvalidRequestError: With `only_angles`, another angle of the request was never finished.
     """
     store = open_store(store_url)
     parent = latest_version(store, request.scene) if request.only_angles else None
@@ -29,11 +33,19 @@ def find_finished(
     if parent and parent.master.picture == master.picture:
         carried = {record.name: record for record in parent.angles}
     found = {
-        spec.name: carried.get(spec.name) or _find(store, spec)
-        for spec in specs
-        if spec.name not in request.only_angles
+        spec.name: _carry(carried, spec) or _find(store, spec) for spec in specs if spec.name not in request.only_angles
     }
+    absent = [name for name, record in found.items() if not record]
+    if request.only_angles and absent:
+        msg = f"There is no finished {', '.join(absent)} to carry on: run once without only_angles, then with it."
+        raise InvalidRequestError(msg)
     return {name: record for name, record in found.items() if record}
+
+
+def _carry(carried: dict[str, AngleRecord], spec: AngleSpec) -> AngleRecord | None:
+    """Return the record of the latest version under this name, if it shows the pose that is asked for now."""
+    record = carried.get(spec.name)
+    return record if record and record.spec["asked"] == spec.asked.model_dump(mode="json") else None
 
 
 def _find(store: Store, spec: AngleSpec) -> AngleRecord | None:

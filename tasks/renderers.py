@@ -3,11 +3,13 @@
 import threading
 from functools import lru_cache
 from pathlib import Path
+from typing import Self
 
 from pydantic import BaseModel, ConfigDict
 
 from models.profiles import Profile
 from models.renderer import Renderer
+from models.specs import AngleSpec
 
 _loading = threading.Lock()
 
@@ -19,8 +21,21 @@ class RendererSpec(BaseModel):
 
     profile: Profile
     weights: Path
+    weights_sha256: str
+    """Other bytes in the same folder are another renderer."""
     device: str
     num_lanes: int
+
+    @classmethod
+    def of(cls, spec: AngleSpec, weights: Path, device: str, num_lanes: int) -> Self:
+        """Return the renderer that `spec` asks for."""
+        return cls(
+            profile=spec.profile,
+            weights=weights,
+            weights_sha256=spec.weights_sha256,
+            device=device,
+            num_lanes=num_lanes,
+        )
 
 
 def renderer_for(spec: RendererSpec) -> Renderer:

@@ -252,3 +252,14 @@ def test_two_lanes_render_what_one_lane_renders(installation: Installation, monk
     monkeypatch.setenv("MASTERSHOT_STORE", str(installation.folder / "one"))
     one = installation.run(seed=21)
     assert [record.picture for record in two.angles] == [record.picture for record in one.angles]
+
+
+def test_only_angles_never_drops_or_swaps_an_angle(installation: Installation) -> None:
+    """An angle that was never finished, or that has another pose under the same name, is not left out in silence."""
+    state = installation.run_to_end(only_angles=["left_45"])
+    assert state.is_failed()
+    assert "no finished close_up to carry on" in (state.message or "")
+    crane = {"name": "crane", "azimuth_deg": 45}
+    installation.run(angles=["close_up", crane])
+    state = installation.run_to_end(angles=["close_up", crane | {"azimuth_deg": -45}], only_angles=["close_up"])
+    assert "no finished crane to carry on" in (state.message or "")
