@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from diffusers import AutoencoderKLQwenImage, FlowMatchEulerDiscreteScheduler, QwenImageTransformer2DModel
+from diffusers import AutoencoderKLQwenImage, QwenImageTransformer2DModel
 from diffusers.loaders import QwenImageLoraLoaderMixin
 from safetensors import SafetensorError
 from transformers import Qwen2_5_VLForConditionalGeneration, Qwen2VLProcessor
@@ -30,7 +30,6 @@ class Pipeline:
     vae: AutoencoderKLQwenImage
     text_encoder: Qwen2_5_VLForConditionalGeneration
     processor: Qwen2VLProcessor
-    scheduler: FlowMatchEulerDiscreteScheduler
 
 
 def load_pipeline(profile: Profile, weights: Path, device: str = "cpu") -> Pipeline:
@@ -55,7 +54,6 @@ def load_pipeline(profile: Profile, weights: Path, device: str = "cpu") -> Pipel
         vae=vae,
         text_encoder=text_encoder,
         processor=_read_settings(Qwen2VLProcessor, folder / "processor"),
-        scheduler=_read_settings(FlowMatchEulerDiscreteScheduler, folder / "scheduler"),
     )
 
 

@@ -4,28 +4,35 @@ Adding a model is adding a profile here and, at most, a dialect.
 """
 
 import math
-from typing import Any, Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from models.camera import Dialect
 from models.errors import UnknownProfileError
 
-DISTILLED_SCHEDULER: dict[str, Any] = {
-    "base_image_seq_len": 256,
-    "max_image_seq_len": 8192,
-    "base_shift": math.log(3),
-    "max_shift": math.log(3),
-    "num_train_timesteps": 1000,
-    "shift": 1.0,
-    "shift_terminal": None,
-    "time_shift_type": "exponential",
-    "use_dynamic_shifting": True,
-}
-"""The schedule that the Lightning LoRAs were distilled on; the stock Qwen schedule is wrong for them.
 
-Source: the model card of lightx2v/Qwen-Image-Lightning.
-"""
+class SchedulerConfig(BaseModel):
+    """The noise levels that a render passes through, in the words of `FlowMatchEulerDiscreteScheduler`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    base_image_seq_len: int
+    max_image_seq_len: int
+    base_shift: float
+    max_shift: float
+    num_train_timesteps: int
+    shift: float
+    shift_terminal: float | None
+    time_shift_type: Literal["exponential", "linear"]
+    use_dynamic_shifting: bool
+
+    @model_validator(mode="after")
+    def _is_the_same_for_every_raster(self) -> Self:
+        if self.base_shift != self.max_shift:
+            msg = f"base_shift {self.base_shift} and max_shift {self.max_shift} differ, the raster would change the levels"
+            raise ValueError(msg)
+        return self
 
 
 class Lora(BaseModel):
@@ -52,6 +59,8 @@ class Profile(BaseModel):
     """Untrained weights say so in every report."""
     dialect: Dialect
     loras: tuple[Lora, ...]
+    scheduler: SchedulerConfig
+    """Pinned here, because the scheduler folder of a base model holds the stock one."""
     num_steps: int
     reference_area_px: int
     """Pixels of the reference and of the output picture."""
@@ -61,6 +70,22 @@ class Profile(BaseModel):
     clip: str
     """open_clip checkpoint for the CLIP score, below the folder of all weights."""
 
+
+DISTILLED_SCHEDULER = SchedulerConfig(
+    base_image_seq_len=256,
+    max_image_seq_len=8192,
+    base_shift=math.log(3),
+    max_shift=math.log(3),
+    num_train_timesteps=1000,
+    shift=1.0,
+    shift_terminal=None,
+    time_shift_type="exponential",
+    use_dynamic_shifting=True,
+)
+"""The schedule that the Lightning LoRAs were distilled on; the stock Qwen schedule is wrong for them.
+
+Source: the model card of lightx2v/Qwen-Image-Lightning.
+"""
 
 MINIATURE = Profile(
     name="miniature",
@@ -73,6 +98,7 @@ MINIATURE = Profile(
         Lora(name="lightning", path="miniature/loras/lightning-8steps.safetensors"),
         Lora(name="angles", path="miniature/loras/multi-angle.safetensors"),
     ),
+    scheduler=DISTILLED_SCHEDULER,
     num_steps=8,
     reference_area_px=224 * 128,
     condition_area_px=112 * 112,

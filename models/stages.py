@@ -16,6 +16,7 @@ from itertools import pairwise
 
 import numpy as np
 import torch
+from diffusers import FlowMatchEulerDiscreteScheduler
 from diffusers.image_processor import VaeImageProcessor
 from numpy.typing import NDArray
 from PIL import Image
@@ -25,6 +26,7 @@ from transformers import DynamicCache
 from models.errors import NotFiniteError
 from models.framing import choose_raster
 from models.loading import Pipeline
+from models.profiles import Profile
 from models.template import PREFIX, SYSTEM, suffix
 from models.vae import decode_still, encode_still
 
@@ -119,7 +121,7 @@ def sample(pipeline: Pipeline, reference: Reference, conditioning: Conditioning,
 
     Source: Euler steps along the flow, Liu et al. 2022, "Flow Straight and Fast", equation 1.
     """
-    sigmas = schedule(pipeline)
+    sigmas = schedule(pipeline.profile).to(reference.latents.device)
     shape = (1, *reference.grid)
     latents = noise.to(reference.latents)
     still = reference.latents.expand(len(latents), -1, -1)
@@ -136,13 +138,11 @@ def sample(pipeline: Pipeline, reference: Reference, conditioning: Conditioning,
         yield latents
 
 
-def schedule(pipeline: Pipeline) -> Tensor:
+def schedule(profile: Profile) -> Tensor:
     """Return the noise levels of a render, num_steps + 1 of them, from 1 to 0."""
-    scheduler = copy.deepcopy(pipeline.scheduler)
-    num_steps = pipeline.profile.num_steps
-    shift = scheduler.config["base_shift"]  # equal to max_shift in the distilled schedule: the size does not matter
-    sigmas = np.linspace(1.0, 1 / num_steps, num_steps).tolist()
-    scheduler.set_timesteps(sigmas=sigmas, mu=shift, device=pipeline.vae.device)
+    scheduler = FlowMatchEulerDiscreteScheduler(**profile.scheduler.model_dump())
+    sigmas = np.linspace(1.0, 1 / profile.num_steps, profile.num_steps).tolist()
+    scheduler.set_timesteps(sigmas=sigmas, mu=profile.scheduler.base_shift)
     return torch.as_tensor(scheduler.sigmas)
 
 

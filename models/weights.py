@@ -12,7 +12,7 @@ from models.profiles import Profile
 
 PICKLE_SUFFIXES = frozenset({".bin", ".ckpt", ".pt", ".pth", ".pkl", ".pickle"})
 PARTS_WITH_WEIGHTS = ("transformer", "vae", "text_encoder")
-PARTS_WITH_SETTINGS = ("processor", "scheduler")
+PARTS_WITH_SETTINGS = ("processor",)
 
 
 def digest_weights(profile: Profile, weights: Path) -> str:

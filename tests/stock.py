@@ -7,7 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKLQwenImage, QwenImageEditPlusPipeline, QwenImageTransformer2DModel
+from diffusers import (
+    AutoencoderKLQwenImage,
+    FlowMatchEulerDiscreteScheduler,
+    QwenImageEditPlusPipeline,
+    QwenImageTransformer2DModel,
+)
 from diffusers.pipelines.qwenimage import pipeline_qwenimage_edit_plus as stock_module
 from PIL import Image
 from torch import Tensor
@@ -23,7 +28,7 @@ def stock_pipeline(ours: Pipeline, weights: Path) -> Generator[QwenImageEditPlus
     profile = ours.profile
     base = weights / profile.base
     pipeline = QwenImageEditPlusPipeline(
-        scheduler=ours.scheduler,
+        scheduler=FlowMatchEulerDiscreteScheduler(**profile.scheduler.model_dump()),
         vae=load_module(AutoencoderKLQwenImage, base / "vae", torch.float32),
         text_encoder=ours.text_encoder,
         tokenizer=ours.processor.tokenizer,

@@ -11,14 +11,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
-from diffusers import FlowMatchEulerDiscreteScheduler, QwenImageTransformer2DModel
+from diffusers import QwenImageTransformer2DModel
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from transformers import Qwen2Tokenizer, Qwen2VLImageProcessor, Qwen2VLProcessor, Qwen2VLVideoProcessor
 
 from models.miniature.architecture import CLIP, build_clip, build_text_encoder, build_transformer, build_vae
 from models.miniature.tokenizer import build_tokenizer
-from models.profiles import DISTILLED_SCHEDULER, MINIATURE
+from models.profiles import MINIATURE
 
 ANGLES_RANK = 16
 LIGHTNING_RANK, LIGHTNING_ALPHA = 64, 8
@@ -51,7 +51,6 @@ def write_weights(weights: Path, seed: int = 0) -> Path:
         _write_loras(transformer, folder / "loras")
         _write_clip(folder / "clip")
     _build_processor(tokenizer).save_pretrained(folder / "processor")
-    FlowMatchEulerDiscreteScheduler(**DISTILLED_SCHEDULER).save_pretrained(folder / "scheduler")
     return folder
 
 

@@ -9,7 +9,7 @@ import pytest
 from models.camera import Instruction, Pose
 from models.dialects import RelativeMove
 from models.framing import Framing
-from models.profiles import Lora, Profile
+from models.profiles import DISTILLED_SCHEDULER, Lora, Profile
 from models.specs import AngleSpec
 
 PROFILE = Profile(
@@ -20,6 +20,7 @@ PROFILE = Profile(
     training="untrained",
     dialect="relative",
     loras=(Lora(name="angles", path="test/angles.safetensors", strength=0.9),),
+    scheduler=DISTILLED_SCHEDULER,
     num_steps=8,
     reference_area_px=224 * 128,
     condition_area_px=112 * 112,
@@ -52,7 +53,7 @@ SPEC = AngleSpec(
     ),
     recipe_version=1,
 )
-GOLDEN_FINGERPRINT = "33305794a332548108b740278e262119076e3f610eda7943646277decba89705"
+GOLDEN_FINGERPRINT = "651b9442d6db9326d9c1a2071949ffd9262915552eb67b20f69bc8e193758bae"
 
 OTHER_VALUES: dict[str, object] = {
     "instruction.dialect": "absolute",
@@ -80,6 +81,15 @@ OTHER_VALUES: dict[str, object] = {
     "profile.loras.0.name": "other",
     "profile.loras.0.path": "other/angles.safetensors",
     "profile.loras.0.strength": 1.0,
+    "profile.scheduler.base_image_seq_len": 1,
+    "profile.scheduler.max_image_seq_len": 4096,
+    "profile.scheduler.base_shift": 0.5,
+    "profile.scheduler.max_shift": 0.5,
+    "profile.scheduler.num_train_timesteps": 500,
+    "profile.scheduler.shift": 3.0,
+    "profile.scheduler.shift_terminal": 0.02,
+    "profile.scheduler.time_shift_type": "linear",
+    "profile.scheduler.use_dynamic_shifting": False,
     "profile.num_steps": 4,
     "profile.reference_area_px": 256 * 256,
     "profile.condition_area_px": 224 * 224,
@@ -98,6 +108,8 @@ OTHER_VALUES: dict[str, object] = {
     "recipe_version": 2,
 }
 
+EQUAL = ("profile.scheduler.base_shift", "profile.scheduler.max_shift")
+
 
 def leaves(value: Any, path: str = "") -> Iterator[str]:  # noqa: ANN401 - JSON
     """Yield the dotted path of every leaf of JSON."""
@@ -110,14 +122,15 @@ def leaves(value: Any, path: str = "") -> Iterator[str]:  # noqa: ANN401 - JSON
 
 
 def changed(path: str, value: object) -> AngleSpec:
-    """Return the spec with another value at one dotted path."""
+    """Return the spec with another value at one dotted path, and at the one that has to be equal to it, if any."""
     content = SPEC.model_dump(mode="json")
-    *parents, last = [int(part) if part.isdigit() else part for part in path.split(".")]
-    inner: Any = content
-    for part in parents:
-        inner = inner[part]
-    assert inner[last] != value
-    inner[last] = value
+    for place in EQUAL if path in EQUAL else (path,):
+        *parents, last = [int(part) if part.isdigit() else part for part in place.split(".")]
+        inner: Any = content
+        for part in parents:
+            inner = inner[part]
+        assert inner[last] != value
+        inner[last] = value
     return AngleSpec.model_validate(content)
 
 

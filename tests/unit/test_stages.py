@@ -10,6 +10,7 @@ import torch
 from diffusers import QwenImageEditPlusPipeline
 from numpy.typing import NDArray
 from PIL import Image
+from pydantic import ValidationError
 from torch import Tensor
 
 from models.camera import PRESETS, phrase
@@ -19,7 +20,7 @@ from models.loading import Pipeline, load_pipeline
 from models.miniature.cameras import camera_for
 from models.miniature.raycast import render_view
 from models.miniature.stage import make_scene
-from models.profiles import MINIATURE
+from models.profiles import MINIATURE, SchedulerConfig
 from models.renderer import AngleJob, Rendered, StepDone
 from models.stages import Reference, decode, draw_noise, encode_instructions, encode_reference, sample, schedule
 from tests.stock import stock_latents, stock_picture, stock_pipeline
@@ -127,10 +128,20 @@ def test_encoding_instructions_leaves_the_reference_alone(pipeline: Pipeline, re
     assert torch.equal(before, encode_instructions(pipeline, reference, PROMPTS[:1]).states)
 
 
-def test_schedule_is_the_distilled_one(pipeline: Pipeline) -> None:
-    """The noise levels are those that the Lightning LoRA was trained on."""
+def test_schedule_is_the_distilled_one(stock: QwenImageEditPlusPipeline, master: Image.Image) -> None:
+    """The noise levels are those that the Lightning LoRA was trained on, and those of a stock run of any size."""
     expected = [1, 0.9545, 0.9, 0.8333, 0.75, 0.6429, 0.5, 0.3, 0]
-    assert schedule(pipeline).tolist() == pytest.approx(expected, abs=5e-5)
+    assert schedule(MINIATURE).tolist() == pytest.approx(expected, abs=5e-5)
+    for picture in (master, master.resize((320, 192))):
+        stock_latents(stock, picture, PROMPTS[0], seed=0)
+        assert torch.equal(stock.scheduler.sigmas, schedule(MINIATURE))
+
+
+def test_a_schedule_that_follows_the_raster_is_refused() -> None:
+    """Levels that depend on the size of the picture are no property of a profile."""
+    settings = MINIATURE.scheduler.model_dump()
+    with pytest.raises(ValidationError, match="differ, the raster would change the levels"):
+        SchedulerConfig.model_validate(settings | {"max_shift": 0.9})
 
 
 def test_noise_that_is_not_finite_is_refused(pipeline: Pipeline, reference: Reference) -> None:
