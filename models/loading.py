@@ -1,7 +1,7 @@
 # pyright: standard, reportPrivateImportUsage=false
 """From a profile's files to a pipeline in memory: strict, offline, safetensors only."""
 
-from collections.abc import Callable
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -9,16 +9,18 @@ from typing import Any, TypeVar
 import torch
 from diffusers import AutoencoderKLQwenImage, QwenImageTransformer2DModel
 from diffusers.loaders import QwenImageLoraLoaderMixin
-from safetensors import SafetensorError
 from transformers import Qwen2_5_VLForConditionalGeneration, Qwen2VLProcessor
 from transformers.utils.logging import disable_progress_bar
 
 from models.errors import WrongWeightsError
 from models.profiles import Lora, Profile
 from models.vae import reduce_to_stills
-from models.weights import check_file, check_folder
+from models.weights import check_file, check_model, check_processor, refuse_damage
 
 Module = TypeVar("Module", bound=torch.nn.Module)
+
+NUM_HALVES = 2
+"""A LoRA is a product of two matrices at every module that it changes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,28 +55,30 @@ def load_pipeline(profile: Profile, weights: Path, device: str = "cpu") -> Pipel
         transformer=transformer,
         vae=vae,
         text_encoder=text_encoder,
-        processor=_read_settings(Qwen2VLProcessor, folder / "processor"),
+        processor=load_processor(folder / "processor"),
     )
 
 
 def load_module(cls: type[Module], folder: Path, dtype: torch.dtype) -> Module:
     """Load a diffusers or transformers model and refuse any tensor that is missing, unexpected or of another shape."""
-    check_folder(folder)
+    check_model(folder)
     disable_progress_bar()
-    module, report = _read(
-        folder,
-        cls.from_pretrained,  # pyright: ignore[reportAttributeAccessIssue] - of both diffusers and transformers
-        folder,
-        torch_dtype=dtype,
-        use_safetensors=True,
-        local_files_only=True,
-        output_loading_info=True,
-    )
+    with refuse_damage(folder):
+        module, report = cls.from_pretrained(  # pyright: ignore[reportAttributeAccessIssue] - diffusers or transformers
+            folder, torch_dtype=dtype, use_safetensors=True, local_files_only=True, output_loading_info=True
+        )
     wrong = {kind: sorted(map(str, names)) for kind, names in report.items() if names}
     if wrong:
         msg = f"The weights in {folder} do not fit {cls.__name__} ({wrong}): fetch the files of this profile again."
         raise WrongWeightsError(msg)
     return module
+
+
+def load_processor(folder: Path) -> Qwen2VLProcessor:
+    """Load the tokenizer and the settings of the pictures that the text encoder sees."""
+    check_processor(folder)
+    with refuse_damage(folder):
+        return Qwen2VLProcessor.from_pretrained(folder, local_files_only=True)
 
 
 def fuse_loras(transformer: QwenImageTransformer2DModel, loras: tuple[Lora, ...], weights: Path) -> None:
@@ -93,28 +97,28 @@ def attach_lora(transformer: QwenImageTransformer2DModel, lora: Lora, weights: P
     """Load one LoRA file as the adapter `lora.name`; both key formats, `alpha` folded in by diffusers.
 
     Raises:
-        WrongWeightsError: A key of the file has no counterpart in the transformer, or a shape differs.
+        WrongWeightsError: The file changes nothing, or what the transformer does not have, or a shape differs.
     """
     path = weights / lora.path
     check_file(path)
-    state = _read(path, QwenImageLoraLoaderMixin.lora_state_dict, path, use_safetensors=True, local_files_only=True)
-    targets = {name.removeprefix("transformer.").rpartition(".lora_")[0] for name in state}
-    unknown = sorted(targets.difference(name for name, _ in transformer.named_modules()))
-    if unknown:
-        msg = f"{path} changes {unknown[0]}, which this transformer does not have: use the LoRA of this profile."
+    with refuse_damage(path):
+        read: Any = QwenImageLoraLoaderMixin.lora_state_dict(str(path), use_safetensors=True, local_files_only=True)
+        state = {name.removeprefix("transformer."): tensor for name, tensor in read.items()}
+        _check_lora(path, transformer, state)
+        transformer.load_lora_adapter({f"transformer.{name}": state[name] for name in state}, adapter_name=lora.name)
+
+
+def _check_lora(path: Path, transformer: QwenImageTransformer2DModel, state: dict[str, torch.Tensor]) -> None:
+    """Refuse what diffusers would pass over with a warning at most."""
+    halves = Counter(name.rpartition(".lora_")[0] for name in state)
+    modules = {name for name, _ in transformer.named_modules() if name}
+    wrong = None
+    if not halves:
+        wrong = "holds no tensor"
+    elif unknown := sorted(halves.keys() - modules):
+        wrong = f"changes {unknown[0] or min(state)}, which this transformer does not have"
+    elif half := sorted(name for name, number in halves.items() if number != NUM_HALVES):
+        wrong = f"does not hold a pair of matrices for {half[0]}"
+    if wrong:
+        msg = f"{path} {wrong}: use the LoRA of this profile."
         raise WrongWeightsError(msg)
-    _read(path, transformer.load_lora_adapter, state, adapter_name=lora.name, prefix="transformer")
-
-
-def _read_settings(cls: Any, folder: Path) -> Any:  # noqa: ANN401 - of diffusers or of transformers
-    return _read(folder, cls.from_pretrained, folder, local_files_only=True)
-
-
-def _read(path: Path, load: Callable[..., Any], *arguments: object, **options: object) -> Any:  # noqa: ANN401
-    """Call a library's loader and translate what it raises when `path` is absent or damaged."""
-    try:
-        return load(*arguments, **options)
-    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as exc:
-        reason = " ".join(str(exc).split())[:300]
-        msg = f"{path} could not be read ({reason}): make or fetch the files of this profile again."
-        raise WrongWeightsError(msg) from exc

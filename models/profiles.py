@@ -30,7 +30,7 @@ class SchedulerConfig(BaseModel):
     @model_validator(mode="after")
     def _is_the_same_for_every_raster(self) -> Self:
         if self.base_shift != self.max_shift:
-            msg = f"base_shift {self.base_shift} and max_shift {self.max_shift} differ, the raster would change the levels"
+            msg = f"base_shift={self.base_shift} and max_shift={self.max_shift} differ: give one, for every raster"
             raise ValueError(msg)
         return self
 

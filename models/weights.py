@@ -1,48 +1,83 @@
 """The files of a profile: are they there, are they safe to open, and which bytes are they.
 
-Opens no tensor, so that it is quick where nothing has to be rendered.
+Opens no tensor, so that it is quick where nothing has to be rendered. What is required is said here, because the
+libraries put the defaults of another model in the place of a file that is absent.
 """
 
 import hashlib
-from collections.abc import Iterator
+import json
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import cast
 
-from models.errors import MissingWeightsError, PickledWeightsError
+from huggingface_hub.errors import StrictDataclassError
+from safetensors import SafetensorError
+
+from models.errors import MissingWeightsError, PickledWeightsError, WrongWeightsError
 from models.profiles import Profile
 
 PICKLE_SUFFIXES = frozenset({".bin", ".ckpt", ".pt", ".pth", ".pkl", ".pickle"})
-PARTS_WITH_WEIGHTS = ("transformer", "vae", "text_encoder")
-PARTS_WITH_SETTINGS = ("processor",)
+MODELS = ("transformer", "vae", "text_encoder")
+DAMAGE = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    NameError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    SafetensorError,
+    StrictDataclassError,
+)
+"""What the libraries raise on settings of the wrong kind: they build a model from them before they check any."""
 
 
 def digest_weights(profile: Profile, weights: Path) -> str:
-    """Return the SHA-256 over the names and contents of all files that fix a pixel of `profile`.
+    """Return the SHA-256 over the names and contents of all files that fix a pixel or a score of `profile`.
 
     Raises:
         MissingWeightsError: A folder or a file of the profile is not there.
+        WrongWeightsError: A file of settings says nothing, or cannot be read.
         PickledWeightsError: Weights are stored as a pickle, which can run code.
     """
     total = hashlib.sha256()
     for path in _files(profile, weights):
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        total.update(f"{path.relative_to(weights).as_posix()} {digest}\n".encode())
+        total.update(f"{path.relative_to(weights).as_posix()} {_digest(path)}\n".encode())
     return total.hexdigest()
 
 
-def check_folder(folder: Path) -> None:
-    """Refuse a folder that is absent, or that holds pickles where safetensors belong."""
-    if not folder.is_dir():
-        msg = f"The weights folder {folder} is missing: make or fetch the weights of this profile first."
+def check_model(folder: Path, config: str = "config.json") -> None:
+    """Refuse a folder without the settings or a shard of its model, or with pickles where safetensors belong."""
+    _check_folder(folder)
+    present = {path.name for path in folder.glob("*.safetensors")}
+    if not present:
+        _refuse_pickles(folder)
+        msg = f"There is no safetensors file in {folder}: make or fetch the weights of this profile first."
         raise MissingWeightsError(msg)
-    if list(folder.glob("*.safetensors")):
-        return
-    pickled = sorted(path.name for path in folder.iterdir() if path.suffix in PICKLE_SUFFIXES)
-    if pickled:
-        msg = f"{folder} holds pickled weights ({', '.join(pickled)}): only safetensors are read, convert them first."
-        raise PickledWeightsError(msg)
-    msg = f"There is no safetensors file in {folder}: make or fetch the weights of this profile first."
-    raise MissingWeightsError(msg)
+    _read_settings(folder / config)
+    for index in folder.glob("*.safetensors.index.json"):
+        absent = sorted(_shards(index) - present)
+        if absent:
+            msg = f"{index} names {absent[0]}, which is not in its folder: fetch the files of this profile again."
+            raise MissingWeightsError(msg)
+
+
+def check_processor(folder: Path) -> None:
+    """Refuse a folder without the words of its tokenizer, or the settings of the tokenizer or of the pictures."""
+    _check_folder(folder)
+    pictures = folder / "processor_config.json"  # as of transformers 5; before, a file of the pictures alone
+    _read_settings(pictures if pictures.exists() else folder / "preprocessor_config.json")
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        _read_settings(folder / name)
+
+
+def check_clip(folder: Path) -> None:
+    """Refuse a folder of open_clip without its settings, or with weights under another name."""
+    check_model(folder, "open_clip_config.json")
+    check_file(folder / "open_clip_model.safetensors")  # open_clip would take a pickle before another name
 
 
 def check_file(path: Path) -> None:
@@ -55,18 +90,68 @@ def check_file(path: Path) -> None:
         raise MissingWeightsError(msg)
 
 
+@contextmanager
+def refuse_damage(path: Path) -> Generator[None]:
+    """Say in one sentence that `path` is damaged, whatever a library says about it.
+
+    Raises:
+        WrongWeightsError: What is read within cannot be read.
+    """
+    try:
+        yield
+    except DAMAGE as exc:
+        reason = " ".join(str(exc).split())[:300] or type(exc).__name__
+        msg = f"{path} could not be read ({reason}): make or fetch the files of this profile again."
+        raise WrongWeightsError(msg) from exc
+
+
 def _files(profile: Profile, weights: Path) -> Iterator[Path]:
-    folder = weights / profile.base
-    for part in PARTS_WITH_WEIGHTS:
-        check_folder(folder / part)
-        yield from sorted((folder / part).glob("*.safetensors"))
-        yield from sorted((folder / part).glob("*config.json"))
-    for part in PARTS_WITH_SETTINGS:
-        settings = sorted(path for path in (folder / part).glob("*") if path.is_file())
-        if not settings:
-            msg = f"There is no settings file in {folder / part}: make or fetch the files of this profile first."
-            raise MissingWeightsError(msg)
-        yield from settings
+    base, clip = weights / profile.base, weights / profile.clip
+    for part in MODELS:
+        check_model(base / part)
+    check_processor(base / "processor")
+    check_clip(clip)
+    for folder in (*(base / part for part in MODELS), clip):
+        yield from sorted(path for path in folder.iterdir() if path.suffix in {".json", ".safetensors"})
+    yield from sorted(path for path in (base / "processor").iterdir() if path.is_file())
     for lora in profile.loras:
         check_file(weights / lora.path)
         yield weights / lora.path
+
+
+def _digest(path: Path) -> str:
+    with refuse_damage(path), path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _check_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        msg = f"The weights folder {folder} is missing: make or fetch the weights of this profile first."
+        raise MissingWeightsError(msg)
+
+
+def _refuse_pickles(folder: Path) -> None:
+    pickled = sorted(path.name for path in folder.iterdir() if path.suffix in PICKLE_SUFFIXES)
+    if pickled:
+        msg = f"{folder} holds pickled weights ({', '.join(pickled)}): only safetensors are read, convert them first."
+        raise PickledWeightsError(msg)
+
+
+def _shards(index: Path) -> set[str]:
+    """Return the file names that the index of a sharded checkpoint names."""
+    shards = _read_settings(index).get("weight_map")
+    if not isinstance(shards, dict):
+        msg = f"{index} names no shards: fetch the files of this profile again."
+        raise WrongWeightsError(msg)
+    return set(map(str, cast("dict[str, object]", shards).values()))
+
+
+def _read_settings(path: Path) -> dict[str, object]:
+    """Return what a JSON file says; one that is absent or says nothing would leave a library to its defaults."""
+    check_file(path)
+    with refuse_damage(path):
+        settings: object = json.loads(path.read_bytes())
+    if not isinstance(settings, dict) or not settings:
+        msg = f"{path} holds no settings: make or fetch the files of this profile again."
+        raise WrongWeightsError(msg)
+    return cast("dict[str, object]", settings)

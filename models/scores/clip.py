@@ -9,11 +9,9 @@ from typing import Any
 import open_clip
 import torch
 from PIL import Image
-from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from models.errors import WrongWeightsError
-from models.weights import check_file, check_folder
+from models.weights import check_clip, refuse_damage
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,18 +26,13 @@ def load_clip(folder: Path) -> ClipEncoder:
     """Load `open_clip_config.json` and `open_clip_model.safetensors` from `folder`.
 
     Raises:
-        MissingWeightsError: The folder or its safetensors file is not there.
+        MissingWeightsError: The folder or one of the two files is not there.
         PickledWeightsError: The weights are stored as a pickle, which can run code.
         WrongWeightsError: The files are damaged or do not belong together.
     """
-    check_folder(folder)
-    check_file(folder / "open_clip_model.safetensors")  # open_clip would take a pickle before another name
-    try:
+    check_clip(folder)
+    with refuse_damage(folder):
         model, _, transform = open_clip.create_model_and_transforms(f"local-dir:{folder.resolve()}")
-    except (OSError, ValueError, TypeError, RuntimeError, KeyError, SafetensorError) as exc:
-        reason = " ".join(str(exc).split())
-        msg = f"The CLIP model in {folder} could not be read ({reason}): make or fetch the files of this profile again."
-        raise WrongWeightsError(msg) from exc
     return ClipEncoder(model=model.eval(), transform=transform)
 
 

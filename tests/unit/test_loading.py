@@ -1,6 +1,7 @@
 """From files to a pipeline: the very tensors, or a clear refusal."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,38 @@ def test_lora_of_another_shape(base: Path, weights: Path, tmp_path: Path) -> Non
     transformer = load_module(QwenImageTransformer2DModel, base / "transformer", torch.float32)
     with pytest.raises(WrongWeightsError, match=r"wide\.safetensors could not be read"):
         attach_lora(transformer, Lora(name="wide", path="wide.safetensors"), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("keep", "words"),
+    [
+        (lambda _: False, "holds no tensor"),
+        (lambda name: "lora_A" in name, "could not be read|pair of matrices"),
+        (lambda name: name.startswith("other"), "changes other"),
+    ],
+    ids=["empty", "halves", "no LoRA"],
+)
+def test_lora_that_changes_nothing(
+    base: Path, weights: Path, tmp_path: Path, keep: Callable[[str], bool], words: str
+) -> None:
+    """A file that would leave the transformer as it is, in part or in whole, is refused."""
+    state = load_file(weights / ANGLES.path) | {"other.weight": torch.zeros(2, 2)}
+    save_file({name: tensor for name, tensor in state.items() if keep(name)}, tmp_path / "idle.safetensors")
+    transformer = load_module(QwenImageTransformer2DModel, base / "transformer", torch.float32)
+    with pytest.raises(WrongWeightsError, match=rf"idle\.safetensors .*({words})"):
+        attach_lora(transformer, Lora(name="idle", path="idle.safetensors"), tmp_path)
+
+
+def test_lora_in_the_words_of_peft(base: Path, weights: Path, tmp_path: Path) -> None:
+    """A file whose keys are those of PEFT, without the name of the part, changes what it names."""
+    state = load_file(weights / ANGLES.path)
+    plain = {name.replace(".default", ""): tensor for name, tensor in state.items()}
+    save_file(plain, tmp_path / "plain.safetensors")
+    first, second = (load_module(QwenImageTransformer2DModel, base / "transformer", torch.float32) for _ in range(2))
+    fuse_loras(first, (ANGLES,), weights)
+    fuse_loras(second, (Lora(name="plain", path="plain.safetensors"),), tmp_path)
+    name = "transformer_blocks.3.attn.to_q.weight"
+    assert torch.equal(first.get_parameter(name), second.get_parameter(name))
 
 
 def test_digest_names_the_bytes(weights: Path, tmp_path: Path) -> None:
