@@ -7,7 +7,7 @@ from typing import cast
 from prefect import flow
 from prefect.runtime import flow_run
 
-from flows.settings import Settings
+from flows.settings import read_settings
 from models.profiles import find_profile
 from storage.records import Manifest
 from tasks.fan_in import gather
@@ -42,7 +42,7 @@ def render_scene(request: SceneRequest) -> Manifest:
         TaskError, ModelError, StorageError: With one sentence on what failed and what to do; every finished angle is
             kept, and running again renders just the missing ones.
     """
-    settings = Settings()
+    settings = read_settings()
     store = settings.store
     request = parse_request(request)
     profile = find_profile(request.profile)

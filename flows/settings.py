@@ -8,14 +8,18 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+
+from tasks.errors import InvalidSettingError
+
+PREFIX = "MASTERSHOT_"
 
 
 class Settings(BaseSettings):
     """Where things are and how much runs at once."""
 
-    model_config = SettingsConfigDict(env_prefix="MASTERSHOT_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
 
     store: str = Field(default_factory=lambda: str(Path(".mastershot/store").absolute()))
     """A folder, or `s3://host:port?secure=0`: see `storage.opening.open_store`."""
@@ -32,3 +36,21 @@ class Settings(BaseSettings):
     def lanes(self) -> int:
         """The number of lanes in force."""
         return self.num_lanes or (len(os.sched_getaffinity(0)) if self.device == "cpu" else 1)
+
+
+def read_settings() -> Settings:
+    """Read the settings from the environment.
+
+    Raises:
+        InvalidSettingError: With one sentence on the first that cannot be understood.
+    """
+    try:
+        return Settings()
+    except ValidationError as exc:
+        first = exc.errors(include_url=False, include_context=False)[0]
+        name = PREFIX + str(first["loc"][0]).upper()
+        msg = f"{name} is not valid at {first['input']!r}: {first['msg']} (correct it and run again)."
+        raise InvalidSettingError(msg) from exc
+    except SettingsError as exc:
+        msg = f"A setting is not valid: {exc}, where a list in JSON belongs (correct it and run again)."
+        raise InvalidSettingError(msg) from exc

@@ -13,7 +13,8 @@
     │   ├── UnknownProfileError      no profile has this name
     │   ├── MissingWeightsError      a file of weights is absent
     │   ├── WrongWeightsError        a file of weights is not the pinned one
-    │   └── PickledWeightsError      a file of weights could run code when opened
+    │   ├── PickledWeightsError      a file of weights could run code when opened
+    │   └── MissingDeviceError       the device asked for is not there
     └── RenderError                  the sampling failed
         ├── NotFiniteError           a tensor holds NaN or infinity
         └── OutOfMemoryError         the device has too little memory
@@ -76,6 +77,10 @@ class WrongWeightsError(ProfileError):
 
 class PickledWeightsError(ProfileError):
     """A file of weights could run code when opened."""
+
+
+class MissingDeviceError(ProfileError):
+    """The device asked for is not there."""
 
 
 class RenderError(ModelError):

@@ -36,11 +36,21 @@ class InProcessRenderer:
 
     @classmethod
     def load(cls, profile: Profile, weights: Path, device: str, num_lanes: int) -> "InProcessRenderer":
-        """Load `profile` onto `device`; raises what `load_pipeline` raises."""
-        return cls(load_pipeline(profile, weights, device), num_lanes)
+        """Load `profile` onto `device`.
+
+        Raises:
+            ProfileError: What `load_pipeline` raises.
+            OutOfMemoryError: The device has too little memory for the model.
+        """
+        with _memory_guard("loading the model"):
+            return cls(load_pipeline(profile, weights, device), num_lanes)
 
     def show(self, key: str, read_master: Callable[[], Image.Image]) -> None:
-        """Encode the master `key` unless it is held already."""
+        """Encode the master `key` unless it is held already.
+
+        Raises:
+            OutOfMemoryError: The device has too little memory.
+        """
         self._reference(key, read_master)
 
     def render(self, key: str, read_master: Callable[[], Image.Image], job: AngleJob) -> Generator[StepDone | Rendered]:
@@ -52,7 +62,7 @@ class InProcessRenderer:
         """
         reference = self._reference(key, read_master)
         asked = time.perf_counter()
-        with self._lanes, _memory_guard():
+        with self._lanes, _memory_guard("rendering an angle"):
             marks = [asked, time.perf_counter()]
             conditioning = encode_instructions(self._pipeline, reference, [job.prompt])
             marks.append(time.perf_counter())
@@ -72,7 +82,8 @@ class InProcessRenderer:
         _use_one_thread()
         with self._encoding:
             if key not in self._references:
-                self._references[key] = encode_reference(self._pipeline, read_master())
+                with _memory_guard("encoding the master"):
+                    self._references[key] = encode_reference(self._pipeline, read_master())
             self._references.move_to_end(key)
             if len(self._references) > NUM_REFERENCES_KEPT:
                 self._references.popitem(last=False)
@@ -84,9 +95,9 @@ def _use_one_thread() -> None:
 
 
 @contextmanager
-def _memory_guard() -> Generator[None]:
+def _memory_guard(doing: str) -> Generator[None]:
     try:
         yield
     except torch.OutOfMemoryError as exc:
-        msg = "The device ran out of memory in this angle: choose a smaller memory plan or fewer lanes."
+        msg = f"The device ran out of memory while {doing}: choose fewer lanes, or a device with more memory."
         raise OutOfMemoryError(msg) from exc

@@ -12,7 +12,7 @@ from diffusers.loaders import QwenImageLoraLoaderMixin
 from transformers import Qwen2_5_VLForConditionalGeneration, Qwen2VLProcessor
 from transformers.utils.logging import disable_progress_bar
 
-from models.errors import WrongWeightsError
+from models.errors import MissingDeviceError, WrongWeightsError
 from models.profiles import Lora, Profile
 from models.vae import reduce_to_stills
 from models.weights import check_file, check_model, check_processor, refuse_damage
@@ -41,7 +41,9 @@ def load_pipeline(profile: Profile, weights: Path, device: str = "cpu") -> Pipel
         MissingWeightsError: A folder or a file of the profile is not there.
         WrongWeightsError: A file is damaged, or holds other tensors than its model.
         PickledWeightsError: Weights are stored as a pickle, which can run code.
+        MissingDeviceError: There is no such device, or its driver does not work.
     """
+    _check_device(device)
     folder = weights / profile.base
     dtype = getattr(torch, profile.dtype)
     transformer = load_module(QwenImageTransformer2DModel, folder / "transformer", dtype)
@@ -57,6 +59,15 @@ def load_pipeline(profile: Profile, weights: Path, device: str = "cpu") -> Pipel
         text_encoder=text_encoder,
         processor=load_processor(folder / "processor"),
     )
+
+
+def _check_device(device: str) -> None:
+    try:
+        torch.empty(0, device=device)
+    except (AssertionError, RuntimeError) as exc:  # of a torch without CUDA, of a machine without it
+        reason = str(exc).partition("\n")[0].partition(". ")[0]
+        msg = f"The device {device!r} cannot be used ({reason}): choose cpu, or a machine that has it."
+        raise MissingDeviceError(msg) from exc
 
 
 def load_module(cls: type[Module], folder: Path, dtype: torch.dtype) -> Module:

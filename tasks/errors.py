@@ -3,6 +3,7 @@
 ```
 TaskError
 ├── InvalidRequestError      the request cannot be understood or is not allowed
+├── InvalidSettingError      a setting of this installation cannot be understood
 ├── MasterNotFoundError      the master is not where the request says
 └── AnglesFailedError        some angles could not be rendered; the others are kept
 ```
@@ -15,6 +16,10 @@ class TaskError(Exception):
 
 class InvalidRequestError(TaskError):
     """The request cannot be understood or asks for something that is not allowed."""
+
+
+class InvalidSettingError(TaskError):
+    """A setting of this installation cannot be understood."""
 
 
 class MasterNotFoundError(TaskError):

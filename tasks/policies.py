@@ -22,6 +22,7 @@ IS_TRANSIENT: dict[type[Exception], bool] = {
     model_errors.MissingWeightsError: False,
     model_errors.WrongWeightsError: False,
     model_errors.PickledWeightsError: False,
+    model_errors.MissingDeviceError: False,
     model_errors.NotFiniteError: False,
     model_errors.OutOfMemoryError: False,
     storage_errors.MissingObjectError: False,
@@ -33,6 +34,7 @@ IS_TRANSIENT: dict[type[Exception], bool] = {
     storage_errors.InvalidKeyError: False,
     storage_errors.UnknownStoreError: False,
     task_errors.InvalidRequestError: False,
+    task_errors.InvalidSettingError: False,
     task_errors.MasterNotFoundError: False,
     task_errors.AnglesFailedError: False,
 }

@@ -126,6 +126,10 @@ def _remove_clip(folder: Path) -> None:
     shutil.rmtree(folder / "clip")
 
 
+def _mistype(folder: Path) -> None:
+    (folder / "vae/config.json").write_text('{"dim_mult": 7}')
+
+
 def _misname_lora(folder: Path) -> None:
     path = folder / "loras/multi-angle.safetensors"
     save_file({f"other.{name}": tensor for name, tensor in load_file(path).items()}, path)
@@ -138,6 +142,7 @@ WEIGHTS: dict[str, tuple[Callable[[Path], None], str]] = {
     "truncated": (_truncate, "could not be read"),
     "pickled": (_pickle, "holds pickled weights"),
     "missing encoder of a score": (_remove_clip, "clip is missing"),
+    "settings of the wrong kind": (_mistype, "vae could not be read"),
     "keys of another model": (_misname_lora, "multi-angle"),
 }
 
@@ -177,6 +182,20 @@ def test_full_store(installation: Installation, small_disk: Path, monkeypatch: p
     for record in records:
         assert store.get_blob(record.picture)
     assert store.list_records("runs/") == []
+
+
+def test_bad_setting(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A setting that cannot be understood is named, in a deployed run too."""
+    monkeypatch.setenv("MASTERSHOT_NUM_LANES", "many")
+    assert_failed(installation, "MASTERSHOT_NUM_LANES is not valid at 'many'")
+
+
+def test_missing_device(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A GPU that is asked for and not there is an error, never a CPU in its place."""
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    monkeypatch.setenv("MASTERSHOT_DEVICE", "cuda")
+    assert_failed(installation, "The device 'cuda' cannot be used")
 
 
 def test_read_only_store(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:

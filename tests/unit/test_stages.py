@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
+from typing import Any, NoReturn
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from models.camera import PRESETS, phrase
-from models.errors import NotFiniteError
+from models.errors import MissingDeviceError, NotFiniteError, OutOfMemoryError
 from models.in_process import InProcessRenderer
 from models.loading import Pipeline, load_pipeline
 from models.miniature.cameras import camera_for
@@ -200,3 +201,37 @@ def test_references_are_encoded_anew_when_pushed_out(pipeline: Pipeline, master:
     for key in ("a", "b", "c", "d", "e", "e", "a"):
         renderer.show(key, reader(key))
     assert read == ["a", "b", "c", "d", "e", "a"]
+
+
+def test_no_memory_for_the_model(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model that does not fit onto its device is one sentence; only a real device could say so by itself."""
+    move, full = torch.nn.Module.to, "cpu:0"
+
+    def move_if_there_is_room(module: torch.nn.Module, *to: Any, **options: Any) -> torch.nn.Module:  # noqa: ANN401 - as torch
+        return _run_out_of_memory() if full in to else move(module, *to, **options)
+
+    monkeypatch.setattr(torch.nn.Module, "to", move_if_there_is_room)
+    with pytest.raises(OutOfMemoryError, match="ran out of memory while loading the model"):
+        InProcessRenderer.load(MINIATURE, weights, full, num_lanes=1)
+
+
+def test_no_memory_for_the_master(pipeline: Pipeline, master: Image.Image) -> None:
+    """A master that does not fit is one sentence, and the next try is not the worse for it."""
+    renderer = InProcessRenderer(pipeline)
+    hook = pipeline.vae.encoder.register_forward_pre_hook(_run_out_of_memory)
+    with pytest.raises(OutOfMemoryError, match="ran out of memory while encoding the master"):
+        renderer.show("master", lambda: master)
+    hook.remove()
+    renderer.show("master", lambda: master)
+
+
+def test_missing_device(weights: Path) -> None:
+    """A GPU that is not there is one sentence, before anything is loaded."""
+    with pytest.raises(
+        MissingDeviceError, match=r"^The device 'cuda:99' cannot be used \([^.\n]+\): choose cpu, or .*it\.$"
+    ):
+        load_pipeline(MINIATURE, weights, "cuda:99")
+
+
+def _run_out_of_memory(*_: object) -> NoReturn:
+    raise torch.OutOfMemoryError
