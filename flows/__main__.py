@@ -1,57 +1,78 @@
 """The command line: `python -m flows --scene NAME --master FILE` renders a coverage and says where it is."""
 
 import argparse
+import logging
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
-from pathlib import Path
 
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from flows.scene import render_scene
-from flows.settings import Settings
+from flows.settings import read_settings
 from models.errors import ModelError
 from storage.errors import StorageError
 from storage.opening import open_store
 from storage.records import Manifest
 from tasks.errors import TaskError
 from tasks.progress import listener
+from tasks.requests import SceneRequest, parse_request
+
+OUR_ERRORS = (TaskError, ModelError, StorageError)
 
 
 def main() -> int:
     """Render what the command line asks for; return 1 with one sentence if that failed."""
-    arguments = _parse()
-    request: dict[str, object] = {"scene": arguments.scene, "master": str(arguments.master), "seed": arguments.seed}
-    asked = {"angles": arguments.angles, "only_angles": arguments.only}
-    request |= {name: value for name, value in asked.items() if value}
     console = Console(stderr=True)
-    console.print("Starting Prefect and loading the model ...")
+    asked = {name: value for name, value in vars(_parse()).items() if value is not None}
     try:
-        with _progress(console):
+        request, settings = parse_request(asked), read_settings()
+        console.print("Starting Prefect and loading the model ...")
+        with _progress(console), quiet_log():
             manifest = run_embedded(request)
-    except (TaskError, ModelError, StorageError) as exc:
-        console.print(f"Failed: {exc}", style="red", markup=False, highlight=False)
+    except OUR_ERRORS as exc:
+        console.print(f"Failed: {exc}", style="red", markup=False, highlight=False, soft_wrap=True)
         return 1
-    _report(manifest)
+    _report(manifest, settings.store)
     return 0
 
 
-def run_embedded(request: dict[str, object]) -> Manifest:
+def run_embedded(request: SceneRequest) -> Manifest:
     """Run the flow in this process, without the heartbeat: nobody looks for it, and ending it takes up to a second."""
     with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
-        return render_scene(request)  # pyright: ignore[reportArgumentType] - the flow checks what comes in
+        return render_scene(request)
 
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m flows", description=__doc__)
     parser.add_argument("--scene", required=True, help="name of the scene")
-    parser.add_argument("--master", required=True, type=Path, help="the still: PNG, JPEG, WebP or TIFF")
+    parser.add_argument("--master", required=True, help="the still: PNG, JPEG, WebP or TIFF")
     parser.add_argument("--angles", nargs="+", metavar="PRESET", help="presets; seven of them by default")
-    parser.add_argument("--only", nargs="+", metavar="ANGLE", help="render just these again")
+    parser.add_argument("--only", dest="only_angles", nargs="+", metavar="ANGLE", help="render just these again")
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()
+
+
+@contextmanager
+def quiet_log() -> Generator[None]:
+    """Keep off the screen what the sentence at the end says; Prefect's own records of the run have it in full."""
+    handlers = logging.getLogger().handlers
+    for handler in handlers:
+        handler.addFilter(_is_news)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            handler.removeFilter(_is_news)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Tell whether a line says more than that a run failed, or why, where the reason is an error of ours."""
+    error = record.exc_info[1] if record.exc_info else None
+    is_end = record.levelno >= logging.ERROR and record.getMessage().startswith("Finished in state")
+    return not is_end and not isinstance(error, OUR_ERRORS)
 
 
 @contextmanager
@@ -73,8 +94,8 @@ def _progress(console: Console) -> Generator[None]:
             listener.reset(token)
 
 
-def _report(manifest: Manifest) -> None:
-    store = open_store(Settings().store)
+def _report(manifest: Manifest, store_url: str) -> None:
+    store = open_store(store_url)
     scene, run_id = manifest.scene, manifest.run_id
     lines = {
         "contact sheet": store.locate_view(f"{scene}/contact_sheet.png"),

@@ -77,7 +77,7 @@ def render_lanes(pipeline: Pipeline, picture: Image.Image, seed: int) -> None:
 
 def run_flow(seed: int) -> Manifest:
     """Run the whole flow as the command line does: ingest, seven angles, scores, Parquet, sheet, page, manifest."""
-    return run_embedded({"scene": "bench", "master": str(MASTER), "seed": seed})
+    return run_embedded(SceneRequest(scene="bench", master=str(MASTER), seed=seed))
 
 
 def run_bare(renderer: InProcessRenderer, store: str, seed: int) -> None:
