@@ -56,6 +56,7 @@ lock: ## resolve pyproject.toml anew into requirements.lock
 	  uv pip sync --python $(PYTHON) --require-hashes requirements.lock
 	@touch $@
 
-weights/miniature/.made: .venv/.synced models/miniature/untrained.py models/miniature/architecture.py models/miniature/tokenizer.py
+weights/miniature/.made: .venv/.synced models/miniature/untrained.py models/miniature/architecture.py \
+    models/miniature/tokenizer.py models/profiles.py models/template.py models/dialects.py
 	$(PYTHON) -m models.miniature.untrained --weights weights
 	@touch $@
