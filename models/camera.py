@@ -50,11 +50,11 @@ class Pose(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    azimuth_deg: Annotated[float, Field(ge=-180, le=180)] = 0.0
+    azimuth_deg: Annotated[float, Field(strict=True, ge=-180, le=180)] = 0.0
     """Signed arc around the subject; + = the camera arcs to its right."""
-    elevation_deg: Annotated[float, Field(ge=-90, le=90)] = 0.0
+    elevation_deg: Annotated[float, Field(strict=True, ge=-90, le=90)] = 0.0
     """0 = eye level, + = the camera rises and looks down."""
-    distance: Annotated[float, Field(ge=0.2, le=4.0)] = 1.0
+    distance: Annotated[float, Field(strict=True, ge=0.2, le=4.0)] = 1.0
     """Factor on the master's distance to the subject."""
     lens: Literal["normal", "wide"] = "normal"
 
