@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageDraw, ImageFont
 
-Colour = tuple[int, int, int]
+_Colour = tuple[int, int, int]
 
 SURROUND = (46, 46, 46)
-INK, FAINT, WARNING = (235, 235, 235), (160, 160, 160), (255, 178, 64)
-CELL_WIDTH_PX, GAP_PX, HEADER_PX, LINE_PX = 420, 20, 84, 24
-NUM_COLUMNS = 4
+_INK, _FAINT, _WARNING = (235, 235, 235), (160, 160, 160), (255, 178, 64)
+_CELL_WIDTH_PX, _GAP_PX, _HEADER_PX, _LINE_PX = 420, 20, 84, 24
+_NUM_COLUMNS = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,17 +32,17 @@ def draw_sheet(title: str, warning: str, master: SheetCell, angles: Sequence[She
         angles: The coverage, in reading order.
     """
     aspect = master.picture.height / master.picture.width
-    text_px = LINE_PX * (1 + max(len(cell.lines) for cell in (master, *angles)))
-    cell_px = (CELL_WIDTH_PX, round(CELL_WIDTH_PX * aspect) + text_px + 12)
+    text_px = _LINE_PX * (1 + max(len(cell.lines) for cell in (master, *angles)))
+    cell_px = (_CELL_WIDTH_PX, round(_CELL_WIDTH_PX * aspect) + text_px + 12)
     places = _places(len(angles))
     num_rows = 1 + max(row for _, row in [*places, (0, 1)])
-    width = NUM_COLUMNS * (CELL_WIDTH_PX + GAP_PX) + GAP_PX
-    sheet = Image.new("RGB", (width, HEADER_PX + num_rows * (cell_px[1] + GAP_PX) + GAP_PX), SURROUND)
+    width = _NUM_COLUMNS * (_CELL_WIDTH_PX + _GAP_PX) + _GAP_PX
+    sheet = Image.new("RGB", (width, _HEADER_PX + num_rows * (cell_px[1] + _GAP_PX) + _GAP_PX), SURROUND)
     _draw_header(sheet, title, warning)
-    large_px = (2 * CELL_WIDTH_PX + GAP_PX, 2 * cell_px[1] + GAP_PX)
-    _draw_cell(sheet, master, (GAP_PX, HEADER_PX), large_px)
+    large_px = (2 * _CELL_WIDTH_PX + _GAP_PX, 2 * cell_px[1] + _GAP_PX)
+    _draw_cell(sheet, master, (_GAP_PX, _HEADER_PX), large_px)
     for cell, (column, row) in zip(angles, places, strict=True):
-        corner = (GAP_PX + column * (CELL_WIDTH_PX + GAP_PX), HEADER_PX + row * (cell_px[1] + GAP_PX))
+        corner = (_GAP_PX + column * (_CELL_WIDTH_PX + _GAP_PX), _HEADER_PX + row * (cell_px[1] + _GAP_PX))
         _draw_cell(sheet, cell, corner, cell_px)
     return sheet
 
@@ -50,33 +50,33 @@ def draw_sheet(title: str, warning: str, master: SheetCell, angles: Sequence[She
 def _places(num_angles: int) -> list[tuple[int, int]]:
     """Return (column, row) of each angle: the master holds columns 0 and 1 of rows 0 and 1."""
     beside = [(column, row) for row in (0, 1) for column in (2, 3)]
-    below = [(index % NUM_COLUMNS, 2 + index // NUM_COLUMNS) for index in range(num_angles)]
+    below = [(index % _NUM_COLUMNS, 2 + index // _NUM_COLUMNS) for index in range(num_angles)]
     return (beside + below)[:num_angles]
 
 
 def _draw_header(sheet: Image.Image, title: str, warning: str) -> None:
     draw = ImageDraw.Draw(sheet)
-    width_px = sheet.width - 2 * GAP_PX
-    _write(draw, (GAP_PX, 16), title, INK, 28, width_px)
-    _write(draw, (GAP_PX, 52), warning, WARNING, 20, width_px)
+    width_px = sheet.width - 2 * _GAP_PX
+    _write(draw, (_GAP_PX, 16), title, _INK, 28, width_px)
+    _write(draw, (_GAP_PX, 52), warning, _WARNING, 20, width_px)
 
 
 def _draw_cell(sheet: Image.Image, cell: SheetCell, corner: tuple[int, int], size: tuple[int, int]) -> None:
     left, top = corner
     height = round(size[0] * cell.picture.height / cell.picture.width)
-    room = size[1] - 12 - LINE_PX * (1 + len(cell.lines))
+    room = size[1] - 12 - _LINE_PX * (1 + len(cell.lines))
     scale = min(1.0, room / height)
     shown = cell.picture.resize((round(size[0] * scale), round(height * scale)), Image.Resampling.LANCZOS)
     sheet.paste(shown, (left, top))
     draw = ImageDraw.Draw(sheet)
     top += shown.height + 8
-    _write(draw, (left, top), cell.title, INK, 20, size[0])
+    _write(draw, (left, top), cell.title, _INK, 20, size[0])
     for number, line in enumerate(cell.lines, start=1):
-        _write(draw, (left, top + number * LINE_PX), line, FAINT, 16, size[0])
+        _write(draw, (left, top + number * _LINE_PX), line, _FAINT, 16, size[0])
 
 
 def _write(
-    draw: ImageDraw.ImageDraw, corner: tuple[int, int], text: str, ink: Colour, size_px: int, width_px: int
+    draw: ImageDraw.ImageDraw, corner: tuple[int, int], text: str, ink: _Colour, size_px: int, width_px: int
 ) -> None:
     """Write one line, cut with an ellipsis where it would leave its room."""
     font = ImageFont.load_default(size_px)

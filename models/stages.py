@@ -30,7 +30,7 @@ from models.profiles import Profile
 from models.template import PREFIX, SYSTEM, suffix
 from models.vae import decode_still, encode_still
 
-TOKEN_PX = 16
+_TOKEN_PX = 16
 """A transformer token covers this many pixels on a side: 8x autoencoder, 2x2 latents packed into one token."""
 
 
@@ -66,7 +66,7 @@ def encode_reference(pipeline: Pipeline, picture: Image.Image) -> Reference:
     prefix_states, prefix_cache = _encode_prefix(pipeline, picture)
     return Reference(
         latents=pack(latents),
-        grid=(picture.height // TOKEN_PX, picture.width // TOKEN_PX),
+        grid=(picture.height // _TOKEN_PX, picture.width // _TOKEN_PX),
         prefix_states=prefix_states,
         prefix_cache=prefix_cache,
     )
@@ -176,4 +176,4 @@ def unpack(tokens: Tensor, grid: tuple[int, int]) -> Tensor:
 
 
 def _image_processor() -> VaeImageProcessor:
-    return VaeImageProcessor(vae_scale_factor=TOKEN_PX)
+    return VaeImageProcessor(vae_scale_factor=_TOKEN_PX)

@@ -10,7 +10,7 @@ import open_clip
 from diffusers import AutoencoderKLQwenImage, QwenImageTransformer2DModel
 from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration, Qwen2Tokenizer
 
-HIDDEN_SIZE = 256
+_HIDDEN_SIZE = 256
 
 TRANSFORMER: dict[str, Any] = {
     "patch_size": 2,
@@ -19,14 +19,14 @@ TRANSFORMER: dict[str, Any] = {
     "num_layers": 6,
     "attention_head_dim": 64,
     "num_attention_heads": 4,
-    "joint_attention_dim": HIDDEN_SIZE,
+    "joint_attention_dim": _HIDDEN_SIZE,
     "axes_dims_rope": (16, 24, 24),
 }
 
 VAE: dict[str, Any] = {"base_dim": 24, "z_dim": 16, "num_res_blocks": 1}
 
 TEXT: dict[str, Any] = {
-    "hidden_size": HIDDEN_SIZE,
+    "hidden_size": _HIDDEN_SIZE,
     "intermediate_size": 640,
     "num_hidden_layers": 4,
     "num_attention_heads": 4,
@@ -41,7 +41,7 @@ VISION: dict[str, Any] = {
     "hidden_size": 128,
     "intermediate_size": 384,
     "num_heads": 4,
-    "out_hidden_size": HIDDEN_SIZE,
+    "out_hidden_size": _HIDDEN_SIZE,
     "fullatt_block_indexes": [1, 3],
 }
 

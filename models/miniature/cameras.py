@@ -9,11 +9,11 @@ import numpy as np
 
 from models.miniature.patterns import Floats
 
-MASTER_DISTANCE_M = 4.3
-CHEST_M, FACE_M = 1.08, 1.46
-EYE_LEVEL_DEG = 7.0
-LOWEST_LENS_M = 0.22
-NORMAL_LENS_DEG, WIDE_LENS_DEG = 40.0, 75.0
+_MASTER_DISTANCE_M = 4.3
+_CHEST_M, _FACE_M = 1.08, 1.46
+_EYE_LEVEL_DEG = 7.0
+_LOWEST_LENS_M = 0.22
+_NORMAL_LENS_DEG, _WIDE_LENS_DEG = 40.0, 75.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -37,10 +37,10 @@ def camera_for(azimuth_deg: float, elevation_deg: float, distance: float, *, is_
     down; a low camera stops just above the ground. Distance is a factor on the master's.
     """
     azimuth, height_m = np.deg2rad(azimuth_deg), _aim_height_m(distance)
-    rise = np.deg2rad(elevation_deg + EYE_LEVEL_DEG * (1 - max(elevation_deg, 0.0) / 90))
-    away_m = MASTER_DISTANCE_M * distance * np.cos(rise)
-    lens_m = max(height_m + MASTER_DISTANCE_M * distance * np.sin(rise), LOWEST_LENS_M)
-    fov_deg = WIDE_LENS_DEG if is_wide_lens else NORMAL_LENS_DEG
+    rise = np.deg2rad(elevation_deg + _EYE_LEVEL_DEG * (1 - max(elevation_deg, 0.0) / 90))
+    away_m = _MASTER_DISTANCE_M * distance * np.cos(rise)
+    lens_m = max(height_m + _MASTER_DISTANCE_M * distance * np.sin(rise), _LOWEST_LENS_M)
+    fov_deg = _WIDE_LENS_DEG if is_wide_lens else _NORMAL_LENS_DEG
     return Camera(
         position=np.array((away_m * np.sin(azimuth), lens_m, away_m * np.cos(azimuth)), np.float32),
         axes=_axes(azimuth, np.arctan2(lens_m - height_m, away_m)),
@@ -50,7 +50,7 @@ def camera_for(azimuth_deg: float, elevation_deg: float, distance: float, *, is_
 
 def _aim_height_m(distance: float) -> float:
     """Return the height to aim at: the chest, and towards the face as the camera comes close."""
-    return float(np.interp(distance, (0.6, 1.0), (FACE_M, CHEST_M)))
+    return float(np.interp(distance, (0.6, 1.0), (_FACE_M, _CHEST_M)))
 
 
 def _axes(azimuth: float, fall: float) -> Floats:

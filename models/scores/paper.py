@@ -22,9 +22,9 @@ from pydantic import BaseModel, ConfigDict
 from skimage.color import rgb2gray
 from skimage.metrics import structural_similarity
 
-MAX_SIDE_PX = 512
-STYLE_BINS = (50, 60)
-SEMANTIC_SIDE_PX = 32
+_MAX_SIDE_PX = 512
+_STYLE_BINS = (50, 60)
+_SEMANTIC_SIDE_PX = 32
 
 
 class PaperScores(BaseModel):
@@ -77,7 +77,7 @@ def semantic_score(reference: Image.Image, view: Image.Image) -> float:
 
 
 def _same_size(reference: Image.Image, view: Image.Image) -> tuple[Image.Image, Image.Image]:
-    scale = min(1.0, MAX_SIDE_PX / max(reference.size))
+    scale = min(1.0, _MAX_SIDE_PX / max(reference.size))
     size = (max(1, round(reference.width * scale)), max(1, round(reference.height * scale)))
     return _resized(reference, size), _resized(view, size)
 
@@ -88,10 +88,10 @@ def _resized(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
 
 def _hue_saturation(picture: Image.Image) -> NDArray[np.float64]:
     hue, saturation, _ = np.asarray(picture.convert("HSV")).reshape(-1, 3).T
-    counts, _, _ = np.histogram2d(hue, saturation, bins=STYLE_BINS, range=((0, 256), (0, 256)))
+    counts, _, _ = np.histogram2d(hue, saturation, bins=_STYLE_BINS, range=((0, 256), (0, 256)))
     return counts.ravel()
 
 
 def _thumbnail(picture: Image.Image) -> NDArray[np.float64]:
-    side = (SEMANTIC_SIDE_PX, SEMANTIC_SIDE_PX)
+    side = (_SEMANTIC_SIDE_PX, _SEMANTIC_SIDE_PX)
     return np.asarray(picture.resize(side, Image.Resampling.BILINEAR), dtype=np.float64).ravel()
