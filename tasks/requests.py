@@ -20,9 +20,17 @@ DEFAULT_COVERAGE = (
 
 
 class NamedPose(Pose):
-    """An explicit pose, under a name that no other angle of the request has."""
+    """An explicit pose, under a name that no other angle of the request has, no preset, and not the master."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]{0,40}$")]
+
+    @field_validator("name")
+    @classmethod
+    def _name_is_free(cls, name: str) -> str:
+        if name in {"master", *Preset}:
+            msg = f"{name!r} is the name of the master or of a preset, choose another for this pose"
+            raise ValueError(msg)
+        return name
 
     @property
     def pose(self) -> Pose:

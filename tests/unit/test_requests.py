@@ -20,7 +20,7 @@ RENEW = (
 )
 MINIMAL = {"scene": "street", "master": "street.png"}
 
-names = st.from_regex(r"[a-z0-9][a-z0-9_]{0,40}", fullmatch=True)
+names = st.from_regex(r"[a-z0-9][a-z0-9_]{0,40}", fullmatch=True).filter(lambda name: name not in {"master", *Preset})
 named_poses = st.builds(
     NamedPose,
     name=names,
@@ -101,7 +101,9 @@ def test_poses_are_in_the_order_asked_for() -> None:
     [
         ({"angles": ["sideways"]}, ("angles.0", "'close_up'", "'right_90'")),
         ({"angles": ["wide", "close_up", "wide"]}, ("angles", "wide", "once")),
-        ({"angles": ["wide", {"name": "wide", "azimuth_deg": 10}]}, ("angles", "wide", "once")),
+        ({"angles": ["wide", {"name": "wide", "azimuth_deg": 10}]}, ("angles.1", "'wide'", "preset")),
+        ({"angles": [pose(name="right_90")]}, ("angles.0", "'right_90'", "preset")),
+        ({"angles": [pose(name="master")]}, ("angles.0", "'master'", "another")),
         ({"angles": [pose(), pose(azimuth_deg=10)]}, ("angles", "crane", "once")),
         ({"angles": []}, ("angles", "at least 1")),
         ({"angles": None}, ("angles",)),
@@ -131,6 +133,7 @@ def test_poses_are_in_the_order_asked_for() -> None:
         ({"angles": [pose(distance="1")]}, ("angles.0", "distance", "number")),
         ({"profile": "qwen"}, ("profile", "'qwen'", "miniature")),
         ({"master": ""}, ("master",)),
+        ({"master": "still\udcff.png"}, ("master", "unicode")),
         ({"master": "x" * 1025}, ("master", "1024")),
         ({"colour": "warm"}, ("colour",)),
         ({"line\nbreak": 1}, ("line",)),
