@@ -113,7 +113,8 @@ class DirectoryStore:
         path = self._view_path(key)
         data = self.get_blob(ref)
         with _translated(path):
-            _write(path, data, os.replace)
+            if not _holds(path, data):
+                _write(path, data, os.replace)
             _sync_folder(path.parent)
 
     def locate_blob(self, ref: BlobRef) -> str:

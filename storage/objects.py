@@ -86,7 +86,7 @@ class Store(Protocol):
         ...
 
     def put_view(self, key: str, ref: BlobRef) -> None:
-        """Copy a blob to a readable name, over what was there.
+        """Copy a blob to a readable name, over what was there; putting it again changes nothing.
 
         Raises:
             MissingObjectError: the blob is not there.

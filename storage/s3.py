@@ -1,4 +1,4 @@
-"""Objects in an S3 store, MinIO first; the only module that knows minio and urllib3.
+"""Objects in an S3 store, MinIO first; only this module and `storage.access` know minio and urllib3.
 
 ```
 <prefix->scenes          blobs/sha256/<2>/<64>, views/<key>   versioned: the net under deletes and overwrites
@@ -13,7 +13,6 @@ import base64
 import logging
 import re
 from collections.abc import Generator
-from configparser import Error as ConfigError
 from contextlib import contextmanager
 from datetime import timedelta
 from hashlib import md5, sha256
@@ -24,18 +23,16 @@ from xml.etree.ElementTree import ParseError
 
 from minio import Minio
 from minio.commonconfig import ENABLED, REPLACE, CopySource
-from minio.credentials.credentials import Credentials
-from minio.credentials.providers import AWSConfigProvider, ChainedProvider, EnvAWSProvider, EnvMinioProvider, Provider
+from minio.credentials.providers import Provider
 from minio.error import InvalidResponseError, S3Error, ServerError
 from minio.versioningconfig import VersioningConfig
-from urllib3 import PoolManager, Retry, Timeout
 from urllib3.exceptions import HTTPError
 
+from storage.access import FoundCredentials, open_pool
 from storage.errors import (
     ConflictError,
     CorruptObjectError,
     MissingObjectError,
-    StoreReadOnlyError,
     StoreUnavailableError,
     UnknownStoreError,
 )
@@ -47,6 +44,7 @@ _MIN_PART_BYTES = 5 * 1024 * 1024
 _SIGNATURE_LIFE = timedelta(minutes=10)
 _PROBE_KEY = "~conditional-put"  # no record can have this key
 _RECORD_MEDIA_TYPE = "application/octet-stream"
+_VIEW_DIGEST = "x-amz-meta-sha256"
 _BUCKET_EXISTS = {"BucketAlreadyOwnedByYou", "BucketAlreadyExists"}
 
 
@@ -66,14 +64,14 @@ class S3Store:
         self._lock = Lock()
         self._ready_buckets: set[str] = set()
         self._keeps_conditions: bool | None = None
-        self._pool = _open_pool()
+        self._pool = open_pool()
         try:
             self._client = Minio(
                 endpoint=endpoint,
                 region=region,
                 secure=is_secure,
                 http_client=self._pool,
-                credentials=_Credentials(credentials),
+                credentials=FoundCredentials(credentials),
             )
         except ValueError as exc:
             msg = f"No S3 server can be at {endpoint!r} in region {region!r}: {ADVICE[UnknownStoreError]}."
@@ -131,14 +129,15 @@ class S3Store:
             return []
 
     def put_view(self, key: str, ref: BlobRef) -> None:
-        """Copy a blob to a readable name, on the server."""
-        check_key(key)
+        """Copy a blob to a readable name, on the server, and only once: the bucket keeps every copy as a version."""
+        if self._shows(check_key(key), ref):
+            return
         with _translated(self.locate_blob(ref)):
             self._client.copy_object(
                 bucket_name=self._scenes,
                 object_name=f"views/{key}",
                 source=CopySource(bucket_name=self._scenes, object_name=ref.key),
-                metadata={"Content-Type": ref.media_type},
+                metadata={"Content-Type": ref.media_type, _VIEW_DIGEST: ref.sha256},
                 metadata_directive=REPLACE,
             )
 
@@ -200,6 +199,15 @@ class S3Store:
         except MissingObjectError:  # some servers refuse a key that is the folder of others
             return False
 
+    def _shows(self, key: str, ref: BlobRef) -> bool:
+        """Tell whether a view is a copy of this blob, by the digest that only a copy of ours carries."""
+        try:
+            with _translated(self.locate_view(key)):
+                view = self._client.stat_object(bucket_name=self._scenes, object_name=f"views/{key}")
+        except MissingObjectError:
+            return False
+        return (view.metadata or {}).get(_VIEW_DIGEST) == ref.sha256 and view.content_type == ref.media_type
+
     def _list_versions(self, key: str) -> list[str]:
         with _translated(f"s3://{self._scenes}/{key}"):
             found = self._client.list_objects(bucket_name=self._scenes, prefix=key, include_version=True)
@@ -251,32 +259,6 @@ class S3Store:
             code = re.search(rb"<Code>(\w+)</Code>", response.data)
             raise refusal(address, response.status, code[1].decode() if code else "")
         return response.status
-
-
-class _Credentials(Provider):
-    """Credentials of the first source that has some; finding none is our error."""
-
-    def __init__(self, source: Provider | None) -> None:
-        self._source = source or ChainedProvider([EnvAWSProvider(), EnvMinioProvider(), AWSConfigProvider()])
-
-    def retrieve(self) -> Credentials:
-        try:
-            return self._source.retrieve()
-        except (ValueError, ConfigError) as exc:
-            msg = "No S3 credentials were found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
-            raise StoreReadOnlyError(msg) from exc
-
-
-def _open_pool() -> PoolManager:
-    """Open connections that fail in seconds, where the client's own would wait for five minutes."""
-    retries = Retry(
-        total=2,
-        backoff_factor=0.2,
-        status_forcelist=(500, 502, 503, 504),
-        raise_on_status=False,
-        respect_retry_after_header=False,
-    )
-    return PoolManager(maxsize=16, block=True, timeout=Timeout(connect=5, read=60), retries=retries)
 
 
 @contextmanager

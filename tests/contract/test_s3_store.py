@@ -159,6 +159,21 @@ def test_media_type_reaches_the_browser(seaweed: SeaweedServer, prefix: str) -> 
         assert seaweed.client().stat_object(bucket_name=f"{prefix}-scenes", object_name=key).content_type == media_type
 
 
+def test_view_is_copied_once(seaweed: SeaweedServer, prefix: str) -> None:
+    """A view that is put again is no new version in the bucket, which keeps them all; another blob is one."""
+    store = store_at(seaweed.endpoint, prefix)
+
+    def count_versions() -> int:
+        found = seaweed.client().list_objects(
+            bucket_name=f"{prefix}-scenes", prefix="views/a.txt", include_version=True
+        )
+        return len(list(found))
+
+    for data, num_versions in ((b"data", 1), (b"data", 1), (b"atad", 2)):
+        store.put_view("a.txt", store.put_blob(data, "text/plain"))
+        assert count_versions() == num_versions
+
+
 def test_server_that_ignores_conditions_is_found_out(
     seaweed: SeaweedServer, prefix: str, caplog: pytest.LogCaptureFixture
 ) -> None:
