@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+from PIL import Image
 from prefect import task
 
 from models.profiles import Profile
-from models.scores.paper import PaperScores, score_view
+from models.scores.paper import PaperScores, score_view, shrink_for_scores
 from storage.objects import BlobRef
 from storage.opening import open_store
 from storage.records import AngleRecord
@@ -26,10 +28,17 @@ def score_scene(
     """
     from models.scores.clip import clip_cosines, load_clip  # noqa: PLC0415 - torch is slow to import
 
-    store = open_store(store_url)
-    reference = decode_png(store.get_blob(master))
-    views = [decode_png(store.get_blob(record.picture)) for record in records]
-    cosines = clip_cosines(load_clip(weights / profile.clip), reference, views)
+    store, encoder = open_store(store_url), load_clip(weights / profile.clip)
+
+    def read(picture: BlobRef) -> tuple[Any, Image.Image]:
+        """Return what is scored of a picture: of the full size, only one is in memory at a time."""
+        full = decode_png(store.get_blob(picture))
+        return encoder.transform(full), shrink_for_scores(full)
+
+    prepared, (reference, *views) = zip(
+        *(read(picture) for picture in (master, *(record.picture for record in records))), strict=True
+    )
+    cosines = clip_cosines(encoder, prepared)
     return {
         record.name: score_view(reference, view, cosine)
         for record, view, cosine in zip(records, views, cosines, strict=True)

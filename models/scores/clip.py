@@ -8,7 +8,6 @@ from typing import Any
 
 import open_clip
 import torch
-from PIL import Image
 from torch import Tensor, nn
 
 from models.weights import check_clip, refuse_damage
@@ -37,8 +36,12 @@ def load_clip(folder: Path) -> ClipEncoder:
 
 
 @torch.inference_mode()
-def clip_cosines(encoder: ClipEncoder, reference: Image.Image, views: Sequence[Image.Image]) -> list[float]:
-    """Return the cosine of the embedding of `reference` with that of each view, in [-1, 1]."""
-    pictures: Tensor = torch.stack([encoder.transform(picture) for picture in (reference, *views)])
-    embeddings = encoder.model.encode_image(pictures, normalize=True)  # pyright: ignore[reportCallIssue]
+def clip_cosines(encoder: ClipEncoder, pictures: Sequence[Tensor]) -> list[float]:
+    """Return the cosine of the embedding of the first picture with that of each other, in [-1, 1].
+
+    Args:
+        encoder: The model.
+        pictures: What its transform makes of the reference and then of each view.
+    """
+    embeddings = encoder.model.encode_image(torch.stack(list(pictures)), normalize=True)  # pyright: ignore[reportCallIssue]
     return (embeddings[1:] @ embeddings[0]).tolist()

@@ -54,6 +54,12 @@ def score_view(reference: Image.Image, view: Image.Image, clip: float) -> PaperS
     )
 
 
+def shrink_for_scores(picture: Image.Image) -> Image.Image:
+    """Return a picture at the size at which references are scored; scores of a shrunk pair are those of the pair."""
+    scale = min(1.0, _MAX_SIDE_PX / max(picture.size))
+    return _resized(picture, (max(1, round(picture.width * scale)), max(1, round(picture.height * scale))))
+
+
 def style_score(reference: Image.Image, view: Image.Image) -> float:
     """Return the correlation of the hue-saturation histograms, clipped to [0, 1]; a constant histogram gives 0."""
     one, other = _hue_saturation(reference), _hue_saturation(view)
@@ -77,9 +83,8 @@ def semantic_score(reference: Image.Image, view: Image.Image) -> float:
 
 
 def _same_size(reference: Image.Image, view: Image.Image) -> tuple[Image.Image, Image.Image]:
-    scale = min(1.0, _MAX_SIDE_PX / max(reference.size))
-    size = (max(1, round(reference.width * scale)), max(1, round(reference.height * scale)))
-    return _resized(reference, size), _resized(view, size)
+    reference = shrink_for_scores(reference)
+    return reference, _resized(view, reference.size)
 
 
 def _resized(picture: Image.Image, size: tuple[int, int]) -> Image.Image:

@@ -176,7 +176,7 @@ def test_cosines_are_those_of_the_model(clip_folder: Path) -> None:
     """A picture has the cosine 1 with itself, and every other view that of the embeddings computed by hand."""
     encoder = load_clip(clip_folder)
     reference, views = photograph("astronaut"), [photograph("astronaut"), photograph("chelsea"), plain("red")]
-    cosines = clip_cosines(encoder, reference, views)
+    cosines = clip_cosines(encoder, [encoder.transform(picture) for picture in (reference, *views)])
     model: Any
     transform: Any
     model, _, transform = open_clip.create_model_and_transforms(f"local-dir:{clip_folder}")
@@ -192,7 +192,8 @@ def test_cosines_are_those_of_the_model(clip_folder: Path) -> None:
 
 def test_no_view_has_no_cosine(clip_folder: Path) -> None:
     """A coverage without a view has no cosines."""
-    assert clip_cosines(load_clip(clip_folder), plain("red"), []) == []
+    encoder = load_clip(clip_folder)
+    assert clip_cosines(encoder, [encoder.transform(plain("red"))]) == []
 
 
 def remove_folder(folder: Path) -> None:
