@@ -16,9 +16,11 @@ from models.errors import ModelError
 from storage.errors import StorageError
 from storage.opening import open_store
 from storage.records import Manifest
+from storage.versions import manifest_key
 from tasks.errors import TaskError
 from tasks.progress import listener
 from tasks.requests import SceneRequest, parse_request
+from tasks.showing import views_of
 
 OUR_ERRORS = (TaskError, ModelError, StorageError)
 
@@ -96,12 +98,12 @@ def _progress(console: Console) -> Generator[None]:
 
 def _report(manifest: Manifest, store_url: str) -> None:
     store = open_store(store_url)
-    scene, run_id = manifest.scene, manifest.run_id
+    views = {name.rpartition("/")[2]: store.locate_view(name) for name in views_of(manifest)}
     lines = {
-        "contact sheet": store.locate_view(f"{scene}/contact_sheet.png"),
-        "review page": store.locate_view(f"{scene}/review.html"),
-        "Parquet": store.locate_view(f"{scene}/report.parquet"),
-        "manifest": store.locate_record(f"runs/{scene}/{run_id}/manifest.json"),
+        "contact sheet": views["contact_sheet.png"],
+        "review page": views["review.html"],
+        "Parquet": views["report.parquet"],
+        "manifest": store.locate_record(manifest_key(manifest.scene, manifest.number)),
     }
     if manifest.training != "trained":
         sys.stdout.write("UNTRAINED weights: these pictures prove the path and no quality.\n")

@@ -10,17 +10,17 @@ from prefect.runtime import flow_run
 from flows.settings import read_settings
 from models.profiles import find_profile
 from storage.records import Manifest
+from tasks.coverage import Coverage
 from tasks.fan_in import gather
-from tasks.finished import digest_coverage, find_finished, find_missing, find_unchanged
+from tasks.finished import digest_coverage, find_finished, find_parent
 from tasks.ingest import ingest_master
 from tasks.planning import plan_coverage
 from tasks.publish import publish_version
 from tasks.render import encode_reference, render_angle
 from tasks.renderers import RendererSpec
-from tasks.reports import Coverage
 from tasks.requests import SceneRequest, parse_request
 from tasks.score import score_scene
-from tasks.showing import show_coverage
+from tasks.showing import lay_out_views, show_coverage
 
 
 def name_run() -> str:
@@ -46,14 +46,15 @@ def render_scene(request: SceneRequest) -> Manifest:
     store = settings.store
     request = parse_request(request)
     profile = find_profile(request.profile)
-    now = datetime.now(UTC)
-    run_id = f"{now:%Y%m%dT%H%M%S}Z-{flow_run.id[-12:]}"
+    # Both parts stay the same over all retries of a flow run, so that a retry knows what the tries before it did.
+    run_id = f"{flow_run.scheduled_start_time.astimezone(UTC):%Y%m%dT%H%M%S}Z-{flow_run.id[-12:]}"
 
     master = ingest_master(request.master, settings.master_folders, store)
     specs = plan_coverage(request, master, settings.weights)
+    parent = find_parent(request.scene, run_id, store, is_retry=flow_run.run_count > 1)
+    finished = find_finished(request, master, specs, parent, run_id, store)
+    missing = [spec for spec in specs if spec.name not in finished]
     renderer = RendererSpec.of(specs[0], settings.weights, settings.device, settings.lanes)
-    finished = find_finished(request, master, specs, store)
-    missing = find_missing(request, specs, finished)
     if missing:
         encode_reference(missing[0], master.picture, renderer, store)
     render = partial(  # one argument is left: the spec
@@ -63,21 +64,24 @@ def render_scene(request: SceneRequest) -> Manifest:
         store_url=store,
         run_id=run_id,
     )
-    records = finished | gather({spec.name: render(spec) for spec in missing})
+    recipes = {spec.fingerprint: spec for spec in missing}  # two names may ask for the same picture
+    records = finished | gather(missing, {fingerprint: render(spec) for fingerprint, spec in recipes.items()})
 
-    angles = tuple(records[spec.name] for spec in specs if spec.name in records)
-    if unchanged := find_unchanged(request.scene, digest_coverage(master, angles), store):
-        return unchanged
-    scores = score_scene(master.picture, angles, profile, settings.weights, store)
-    coverage = Coverage(
-        scene=request.scene,
-        run_id=run_id,
-        created_at=now,
-        profile=profile,
-        master=master.picture,
-        angles=angles,
-        scores=scores,
-    )
-    manifest = publish_version(request, master, coverage, store)
-    show_coverage(coverage, store)
+    angles = tuple(records[spec.name] for spec in specs)
+    if parent and parent.coverage_sha256 == digest_coverage(master, angles):
+        manifest = parent
+    else:
+        coverage = Coverage(
+            scene=request.scene,
+            number=parent.number + 1 if parent else 1,
+            run_id=run_id,
+            created_at=datetime.now(UTC),
+            profile=profile,
+            master=master.picture,
+            angles=angles,
+            scores=score_scene(master.picture, angles, profile, settings.weights, store),
+        )
+        manifest = publish_version(request, master, coverage, store)
+    lay_out_views(manifest, store)
+    show_coverage(manifest, store)
     return manifest

@@ -3,11 +3,11 @@
 Plain data: what a field means to a model is the business of who wrote it. Times are UTC in ISO 8601.
 """
 
-from pydantic import BaseModel, ConfigDict, JsonValue
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from storage.objects import BlobRef
-
-MANIFEST_SCHEMA_VERSION = 1
 
 
 class Record(BaseModel):
@@ -37,7 +37,7 @@ class AngleRecord(Record):
     picture: BlobRef
     stage_times_s: dict[str, float]
     run_id: str
-    """The run that rendered it; a later version may carry it on."""
+    """The run that rendered it; versions of later runs may carry it on."""
     rendered_at: str
 
 
@@ -47,20 +47,24 @@ class ReportRefs(Record):
     parquet: BlobRef
     contact_sheet: BlobRef
     review_page: BlobRef
+    summary: BlobRef
+    """What the Prefect UI shows, in markdown."""
 
 
 class Manifest(Record):
     """One version of a scene: the object that makes it visible, written last."""
 
-    schema_version: int = MANIFEST_SCHEMA_VERSION
+    schema_version: Literal[2] = 2
     scene: str
+    number: Annotated[int, Field(ge=1, le=999_999)]
+    """Versions of a scene are counted from 1; this one follows the number before."""
     run_id: str
-    parent_run_id: str | None
-    """The version of this scene that this one follows."""
+    """The run that published it."""
     created_at: str
     coverage_sha256: str
     """Two versions with the same value show the same pictures with the same scores."""
     training: str
+    """`untrained` if one picture at least comes from untrained weights."""
     request: dict[str, JsonValue]
     master: MasterRecord
     angles: tuple[AngleRecord, ...]

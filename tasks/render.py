@@ -66,8 +66,7 @@ def keep_picture(spec: AngleSpec, rendered: Rendered, store_url: str, run_id: st
         run_id=run_id,
         rendered_at=datetime.now(UTC).isoformat(),
     )
-    keep_angle(store, record)
-    return record
+    return keep_angle(store, record)
 
 
 def read_reference(spec: AngleSpec, master: BlobRef, store_url: str) -> Image.Image:

@@ -1,98 +1,39 @@
-"""What a version looks like: Parquet rows, the contact sheet, the review page."""
+"""What people see of a version: the contact sheet, the review page, and the summary in the Prefect UI."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
-from pydantic import BaseModel, ConfigDict
 
-from models.profiles import Profile
-from models.scores.paper import PaperScores
-from models.sheet import SheetCell, draw_sheet
-from models.specs import AngleSpec
-from storage.objects import BlobRef
+from models.sheet import CELL_WIDTH_PX, GAP_PX, SheetCell, draw_sheet
 from storage.records import AngleRecord
-from tasks.wording import (
-    SCORE_COLUMNS,
-    SCORES_NOTE,
-    describe_shot,
-    embed_jpeg,
-    list_scores,
-    warn_of_training,
-)
+from tasks.coverage import Coverage, spec_of
+from tasks.wording import SCORE_COLUMNS, SCORES_NOTE, describe_shot, embed_jpeg, list_scores
 
 TEMPLATES = Path(__file__).parent
-PAGE_SIDE_PX = 1024
+PAGE_SIDE_PX, SHEET_WIDTH_PX = 1024, 2 * CELL_WIDTH_PX + GAP_PX
+SUMMARY_SIDE_PX, NUM_SUMMARY_COLUMNS = 210, 4  # as many fill the column of an artifact
 TABLE_COLUMNS = ("Angle", "Camera given", *SCORE_COLUMNS, "Seconds")
 
 
-class Coverage(BaseModel):
-    """All that a version shows, before it is written."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    scene: str
-    run_id: str
-    created_at: datetime
-    profile: Profile
-    master: BlobRef
-    angles: tuple[AngleRecord, ...]
-    scores: dict[str, PaperScores]
-
-    @property
-    def title(self) -> str:
-        """One line that names the version."""
-        return f"{self.scene}  {self.run_id}  {self.profile.name}"
-
-    @property
-    def warning(self) -> str:
-        """What a reader must know before trusting a picture."""
-        return warn_of_training(self.profile.training, self.profile.name)
-
-
-def list_rows(coverage: Coverage) -> list[dict[str, object]]:
-    """Return the rows of the Parquet report, one per angle; the columns are those of `storage.reports`."""
-    return [_row(coverage, record, AngleSpec.model_validate(record.spec)) for record in coverage.angles]
-
-
-def _row(coverage: Coverage, record: AngleRecord, spec: AngleSpec) -> dict[str, object]:
-    scores = coverage.scores[record.name]
-    poses = {"asked": spec.asked, "given": spec.instruction.given}
-    return {
-        "scene": coverage.scene,
-        "run_id": coverage.run_id,
-        "created_at": coverage.created_at,
-        "angle": record.name,
-        "fingerprint": record.fingerprint,
-        "rendered_by_run": record.run_id,
-        "profile": spec.profile.name,
-        "training": spec.profile.training,
-        "seed": spec.seed,
-        "prompt": spec.instruction.prompt,
-        **{f"{kind}_{name}": value for kind, pose in poses.items() for name, value in pose.model_dump().items()},
-        "is_extrapolated": spec.instruction.is_extrapolated,
-        "picture_sha256": record.picture.sha256,
-        "master_sha256": coverage.master.sha256,
-        "width_px": spec.framing.source_width_px,
-        "height_px": spec.framing.source_height_px,
-        **{f"{stage}_s": seconds for stage, seconds in record.stage_times_s.items()},
-        **{f"paper_{name}": value for name, value in scores.model_dump().items()},
-        "paper_composite": scores.composite,
-        "clip_encoder": coverage.profile.clip,
-        "clip_training": coverage.profile.training,
-    }
+def shrink_for_reports(picture: Image.Image) -> Image.Image:
+    """Return a picture no larger than the largest place that it is shown in."""
+    scale = max(PAGE_SIDE_PX / max(picture.size), SHEET_WIDTH_PX / picture.width)
+    if scale >= 1:
+        return picture
+    size = (round(picture.width * scale), max(1, round(picture.height * scale)))
+    return picture.resize(size, Image.Resampling.LANCZOS)
 
 
 def draw_contact_sheet(coverage: Coverage, master: Image.Image, views: Mapping[str, Image.Image]) -> Image.Image:
     """Draw the contact sheet of a version."""
-    size = f"{master.width} x {master.height} px"
     cells = [
         SheetCell(picture=views[record.name], title=record.name, lines=_captions(coverage, record))
         for record in coverage.angles
     ]
-    return draw_sheet(coverage.title, coverage.warning, SheetCell(picture=master, title="master", lines=(size,)), cells)
+    cell = SheetCell(picture=master, title="master", lines=(_describe_size(coverage),))
+    return draw_sheet(coverage.title, coverage.warning, cell, cells)
 
 
 def write_page(coverage: Coverage, master: Image.Image, views: Mapping[str, Image.Image]) -> str:
@@ -101,7 +42,7 @@ def write_page(coverage: Coverage, master: Image.Image, views: Mapping[str, Imag
     return environment.get_template("review.html.j2").render(
         title=coverage.title,
         warning=coverage.warning,
-        master={"uri": embed_jpeg(master, PAGE_SIDE_PX), "caption": f"{master.width} x {master.height} px"},
+        master={"uri": embed_jpeg(master, PAGE_SIDE_PX), "caption": _describe_size(coverage)},
         angles=[
             {
                 "name": record.name,
@@ -116,12 +57,26 @@ def write_page(coverage: Coverage, master: Image.Image, views: Mapping[str, Imag
     )
 
 
+def write_summary(coverage: Coverage, master: Image.Image, views: Mapping[str, Image.Image]) -> str:
+    """Return the contact sheet and the scores in markdown, with the pictures in it."""
+    pictures = {"master": master} | {record.name: views[record.name] for record in coverage.angles}
+    thumbnails = {name: f"![{name}]({embed_jpeg(picture, SUMMARY_SIDE_PX, 75)})" for name, picture in pictures.items()}
+    parts = [
+        f"# {coverage.title}",
+        f"**{coverage.warning}**" if coverage.warning else "",
+        _grid(thumbnails),
+        _table([TABLE_COLUMNS, *list_table(coverage)]),
+        SCORES_NOTE,
+    ]
+    return "\n\n".join(parts)
+
+
 def list_table(coverage: Coverage) -> list[tuple[str, ...]]:
     """Return one row per angle under `TABLE_COLUMNS`, for people."""
     return [
         (
             record.name,
-            "; ".join(describe_shot(AngleSpec.model_validate(record.spec))),
+            "; ".join(describe_shot(spec_of(record))),
             *list_scores(coverage.scores[record.name]),
             f"{sum(record.stage_times_s.values()) - record.stage_times_s['queue']:.2f}",
         )
@@ -129,10 +84,31 @@ def list_table(coverage: Coverage) -> list[tuple[str, ...]]:
     ]
 
 
+def _describe_size(coverage: Coverage) -> str:
+    framing = spec_of(coverage.angles[0]).framing
+    return f"{framing.source_width_px} x {framing.source_height_px} px"
+
+
 def _captions(coverage: Coverage, record: AngleRecord) -> tuple[str, ...]:
     clip, style, cam_move, semantic, composite = list_scores(coverage.scores[record.name])
     return (
-        *describe_shot(AngleSpec.model_validate(record.spec)),
+        *describe_shot(spec_of(record)),
         f"CLIP {clip}   Style {style}   Cam Move {cam_move}",
         f"Semantic {semantic}   Composite {composite}",
     )
+
+
+def _grid(thumbnails: dict[str, str]) -> str:
+    """Return a table with a row of names above every row of pictures."""
+    cells = list(thumbnails.items())
+    rows: list[tuple[str, ...]] = []
+    for start in range(0, len(cells), NUM_SUMMARY_COLUMNS):
+        chunk = cells[start : start + NUM_SUMMARY_COLUMNS]
+        chunk += [("", "")] * (NUM_SUMMARY_COLUMNS - len(chunk))
+        rows += [tuple(name for name, _ in chunk), tuple(picture for _, picture in chunk)]
+    return _table(rows)
+
+
+def _table(rows: list[tuple[str, ...]]) -> str:
+    header, *body = ("| " + " | ".join(row) + " |" for row in rows)
+    return "\n".join([header, "|" + " --- |" * len(rows[0]), *body])

@@ -1,53 +1,57 @@
-"""Laying a version before people in the Prefect UI."""
+"""Laying a version before people: readable copies in the store, and the summary in the Prefect UI.
+
+Both tasks only copy what was written before the version was committed, so they can be done again at any time.
+"""
 
 from prefect import task
 from prefect.artifacts import create_markdown_artifact
 
+from storage.objects import BlobRef
 from storage.opening import open_store
-from tasks.ingest import decode_png
+from storage.records import Manifest
+from storage.versions import version_name
 from tasks.policies import WHILE_TRANSIENT
-from tasks.reports import TABLE_COLUMNS, Coverage, list_table
-from tasks.wording import SCORES_NOTE, embed_jpeg
 
-THUMBNAIL_SIDE_PX = 210  # four of them fill the column of an artifact
-NUM_COLUMNS = 4
+
+@task(name="lay-out-views", task_run_name="lay out views", **WHILE_TRANSIENT)
+def lay_out_views(manifest: Manifest, store_url: str) -> None:
+    """Copy what a version shows to readable names, in a folder of its own.
+
+    Raises:
+        StorageError: The store does not take it; the version is published all the same.
+    """
+    store = open_store(store_url)
+    for name, reference in views_of(manifest).items():
+        store.put_view(name, reference)
 
 
 @task(name="show-coverage", task_run_name="show coverage", **WHILE_TRANSIENT)
-def show_coverage(coverage: Coverage, store_url: str) -> None:
-    """Write the contact sheet and the scores as one markdown artifact per scene, so that its history can be seen."""
-    store = open_store(store_url)
-    pictures = {"master": coverage.master} | {record.name: record.picture for record in coverage.angles}
-    thumbnails = {
-        name: f"![{name}]({embed_jpeg(decode_png(store.get_blob(reference)), THUMBNAIL_SIDE_PX, 75)})"
-        for name, reference in pictures.items()
-    }
+def show_coverage(manifest: Manifest, store_url: str) -> None:
+    """Write the summary of a version as a markdown artifact, one key per scene, so that its history can be seen.
+
+    Raises:
+        StorageError: The summary cannot be read back.
+    """
     create_markdown_artifact(
-        key=f"coverage-{coverage.scene.replace('_', '-')}",
-        description=f"Contact sheet of {coverage.scene}",
-        markdown="\n\n".join(
-            [
-                f"# {coverage.title}",
-                f"**{coverage.warning}**" if coverage.warning else "",
-                _grid(thumbnails),
-                _table([TABLE_COLUMNS, *list_table(coverage)]),
-                SCORES_NOTE,
-            ]
-        ),
+        key=artifact_key(manifest.scene),
+        description=f"Contact sheet of {manifest.scene}",
+        markdown=open_store(store_url).get_blob(manifest.reports.summary).decode(),
     )
 
 
-def _grid(thumbnails: dict[str, str]) -> str:
-    """Return a table with a row of names above every row of pictures."""
-    cells = list(thumbnails.items())
-    rows: list[tuple[str, ...]] = []
-    for start in range(0, len(cells), NUM_COLUMNS):
-        chunk = cells[start : start + NUM_COLUMNS]
-        chunk += [("", "")] * (NUM_COLUMNS - len(chunk))
-        rows += [tuple(name for name, _ in chunk), tuple(picture for _, picture in chunk)]
-    return _table(rows)
+def views_of(manifest: Manifest) -> dict[str, BlobRef]:
+    """Return the readable names under which a version can be looked at, and what lies there."""
+    reports = manifest.reports
+    named = {
+        "master.png": manifest.master.picture,
+        "contact_sheet.png": reports.contact_sheet,
+        "review.html": reports.review_page,
+        "report.parquet": reports.parquet,
+    }
+    named |= {f"angles/{record.name}.png": record.picture for record in manifest.angles}
+    return {f"{manifest.scene}/{version_name(manifest.number)}/{name}": reference for name, reference in named.items()}
 
 
-def _table(rows: list[tuple[str, ...]]) -> str:
-    header, *body = ("| " + " | ".join(row) + " |" for row in rows)
-    return "\n".join([header, "|" + " --- |" * len(rows[0]), *body])
+def artifact_key(scene: str) -> str:
+    """Return a key of lower case letters, digits and dashes that no other scene has."""
+    return "coverage-" + scene.replace("-", "--").replace("_", "-u")

@@ -2,6 +2,7 @@
 
 import base64
 import io
+from collections.abc import Sequence
 
 from PIL import Image
 
@@ -17,11 +18,13 @@ SCORES_NOTE = (
 )
 
 
-def warn_of_training(training: str, profile: str) -> str:
-    """Return what a reader must know about the weights, or an empty string."""
-    if training == "trained":
+def warn_of_training(untrained: Sequence[str], num_angles: int) -> str:
+    """Return what a reader must know about the weights behind the angles of these names, or an empty string."""
+    if not untrained:
         return ""
-    return f"UNTRAINED: the weights of {profile} are random numbers, so these pictures prove the path and no quality."
+    if len(untrained) == num_angles:
+        return "UNTRAINED: the weights are random numbers, so these pictures prove the path and no quality."
+    return f"UNTRAINED: the weights behind {', '.join(untrained)} are random numbers, which prove no quality."
 
 
 def describe_shot(spec: AngleSpec) -> tuple[str, ...]:

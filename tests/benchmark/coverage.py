@@ -35,14 +35,15 @@ from models.renderer import AngleJob, Rendered
 from models.specs import AngleSpec
 from models.stages import decode, draw_noise, encode_instructions, encode_reference, sample
 from storage.records import AngleRecord, Manifest
+from tasks.coverage import Coverage
 from tasks.finished import find_finished
 from tasks.ingest import ingest_master
 from tasks.planning import plan_coverage
 from tasks.publish import publish_version
 from tasks.render import keep_picture
-from tasks.reports import Coverage
 from tasks.requests import DEFAULT_COVERAGE, SceneRequest
 from tasks.score import score_scene
+from tasks.showing import lay_out_views
 from tests.stock import stock_picture, stock_pipeline
 
 MASTER = Path("docs/pictures/example_master.png")
@@ -87,7 +88,7 @@ def run_bare(renderer: InProcessRenderer, store: str, seed: int) -> None:
     run_id = f"{now:%Y%m%dT%H%M%S}Z-{seed}"
     master = ingest_master.fn(request.master, (Path(),), store)
     specs = plan_coverage.fn(request, master, WEIGHTS)
-    find_finished.fn(request, master, specs, store)
+    find_finished.fn(request, master, specs, None, run_id, store)
     picture = fit_to_raster(Image.open(MASTER).convert("RGB"), specs[0].framing)
 
     def render(spec: AngleSpec) -> AngleRecord:
@@ -101,6 +102,7 @@ def run_bare(renderer: InProcessRenderer, store: str, seed: int) -> None:
         records = tuple(threads.map(render, specs))
     coverage = Coverage(
         scene="bare",
+        number=seed + 1,
         run_id=run_id,
         created_at=now,
         profile=MINIATURE,
@@ -108,7 +110,7 @@ def run_bare(renderer: InProcessRenderer, store: str, seed: int) -> None:
         angles=records,
         scores=score_scene.fn(master.picture, records, MINIATURE, WEIGHTS, store),
     )
-    publish_version.fn(request, master, coverage, store)
+    lay_out_views.fn(publish_version.fn(request, master, coverage, store), store)
 
 
 @contextmanager

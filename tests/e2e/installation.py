@@ -1,6 +1,8 @@
 """A Mastershot in a temporary folder, and what a test wants to know of its runs."""
 
 from collections import Counter
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,13 +10,15 @@ from typing import Any
 from PIL import Image
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
-from prefect.client.schemas.objects import State
+from prefect.client.schemas.objects import Artifact, State
 
 from flows.scene import render_scene
 from storage.objects import Store
 from storage.opening import open_store
 from storage.records import AngleRecord, Manifest
+from storage.versions import version_name
 from tasks.ingest import decode_png
+from tasks.progress import Listener, listener
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,9 +53,34 @@ class Installation:
         """Return the picture of a finished angle, verified."""
         return decode_png(self.store.get_blob(record.picture))
 
+    def views(self, manifest: Manifest) -> Path:
+        """The folder of the readable copies of a version."""
+        return self.folder / "store/scenes/views" / manifest.scene / version_name(manifest.number)
+
     def finished_angles(self) -> list[str]:
         """Keys of the records of all finished angles."""
         return self.store.list_records("angles/")
+
+
+@contextmanager
+def listening(heard: Listener) -> Generator[None]:
+    """Have every diffusion step of the runs inside reported."""
+    token = listener.set(heard)
+    try:
+        yield
+    finally:
+        listener.reset(token)
+
+
+def find_artifacts(state: State[Manifest], key: str | None) -> list[Artifact]:
+    """Return the artifacts that a flow run wrote under a key."""
+    with get_client(sync_client=True) as client:
+        artifacts = client.read_artifacts(limit=200)
+    return [
+        artifact
+        for artifact in artifacts
+        if artifact.flow_run_id == state.state_details.flow_run_id and artifact.key == key
+    ]
 
 
 def count_tasks(state: State[Manifest]) -> Counter[str]:

@@ -12,13 +12,16 @@ from PIL import Image
 
 from models.camera import Pose, phrase
 from models.framing import plan_framing
-from models.profiles import MINIATURE
+from models.profiles import MINIATURE, Profile
 from models.scores.paper import PaperScores
 from models.specs import AngleSpec
+from storage.errors import CorruptObjectError
 from storage.objects import BlobRef
 from storage.records import AngleRecord
 from storage.reports import REPORT_SCHEMA, read_report, write_report
-from tasks.reports import TABLE_COLUMNS, Coverage, draw_contact_sheet, list_rows, list_table, write_page
+from tasks.coverage import Coverage, spec_of
+from tasks.reports import TABLE_COLUMNS, draw_contact_sheet, list_table, shrink_for_reports, write_page, write_summary
+from tasks.rows import list_rows
 
 COLUMNS = {
     "scene": pl.String,
@@ -66,14 +69,14 @@ SCORES = PaperScores(clip=0.875, style=0.5, cam_move=0.75, semantic=1.0)
 HOSTILE = """<script>alert('x')</script><img src="https://example.com/x.png" onerror=alert(1)>"&'"""
 
 
-def make_record(name: str, pose: Pose) -> AngleRecord:
+def make_record(name: str, pose: Pose, profile: Profile = MINIATURE) -> AngleRecord:
     """Return the record of one finished angle."""
     spec = AngleSpec(
         name=name,
         asked=pose,
         instruction=phrase(pose, "relative"),
         seed=2**32 - 1,
-        profile=MINIATURE,
+        profile=profile,
         weights_sha256="11" * 32,
         reference_sha256=MASTER.sha256,
         framing=plan_framing(*SIZE, MINIATURE.reference_area_px),
@@ -93,6 +96,7 @@ def make_coverage(scene: str = "street", poses: dict[str, Pose] = POSES) -> Cove
     """Return a coverage of finished angles with the same scores."""
     return Coverage(
         scene=scene,
+        number=7,
         run_id="20260329T013000Z-0123456789ab",
         created_at=CREATED_AT,
         profile=MINIATURE,
@@ -242,3 +246,47 @@ def test_contact_sheet_has_the_master_and_the_angles() -> None:
     sheet = draw_contact_sheet(coverage, Image.new("RGB", SIZE, "#ff0000"), views)
     colours = {value for _, value in sheet.getcolors(sheet.width * sheet.height) or []}
     assert colours >= {(255, 0, 0), (0, 255, 0), (0, 0, 255)}
+
+
+def test_one_untrained_picture_is_enough_to_warn() -> None:
+    """What is said of the weights comes from those of each picture, not from the profile of today."""
+    trained = MINIATURE.model_copy(update={"training": "trained"})
+    angles = (make_record("left_40", Pose(azimuth_deg=-40)), make_record("top_down", Pose(elevation_deg=90), trained))
+    mixed = make_coverage().model_copy(update={"profile": trained, "angles": angles})
+    assert mixed.training == "untrained"
+    assert mixed.warning.startswith("UNTRAINED: the weights behind left_40 are random numbers")
+    assert [row["training"] for row in list_rows(mixed)] == ["untrained", "trained"]
+    picture = Image.new("RGB", SIZE, "#336699")
+    views = dict.fromkeys(POSES, picture)
+    assert mixed.warning in write_page(mixed, picture, views)
+    assert f"**{mixed.warning}**" in write_summary(mixed, picture, views)
+    clean = mixed.model_copy(update={"angles": angles[1:]})
+    assert (clean.training, clean.warning) == ("trained", "")
+    assert "UNTRAINED" not in write_page(clean, picture, views)
+
+
+def test_summary_has_a_picture_of_everything() -> None:
+    """The markdown for the Prefect UI holds the master and every angle as small pictures, and one row per angle."""
+    coverage = make_coverage()
+    picture = Image.new("RGB", SIZE, "#336699")
+    summary = write_summary(coverage, picture, dict.fromkeys(POSES, picture))
+    assert summary.startswith("# street  v000007  miniature")
+    assert re.findall(r"!\[(\w+)\]\(data:image/jpeg;base64,", summary) == ["master", *POSES]
+    assert [summary.count(f"| {name} | azimuth") for name in POSES] == [1, 1]
+
+
+def test_recipe_of_another_schema_is_one_sentence() -> None:
+    """A recipe with a field that is not known here is refused by the name of its angle."""
+    record = make_record("left_40", Pose(azimuth_deg=-40))
+    foreign = record.model_copy(update={"spec": record.spec | {"guidance": 4.0}})
+    with pytest.raises(CorruptObjectError, match=r"^The recipe of left_40, rendered by run") as caught:
+        spec_of(foreign)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("size", "shown"), [((448, 256), (448, 256)), ((4096, 2304), (1024, 576)), ((1000, 4000), (860, 3440))]
+)
+def test_pictures_shrink_to_the_largest_place_they_have(size: tuple[int, int], shown: tuple[int, int]) -> None:
+    """A report's copy is 1024 px at its longer side, or as wide as the sheet's master, whichever is more."""
+    assert shrink_for_reports(Image.new("RGB", size)).size == shown
