@@ -1,6 +1,7 @@
 """Bad input: the flow is Failed with one sentence that says what and what to do, and every finished angle is kept."""
 
 import io
+import os
 import shutil
 import struct
 import subprocess
@@ -13,8 +14,10 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
+from flows.__main__ import run_embedded
 from storage.opening import open_store
 from storage.records import AngleRecord
+from tasks.errors import InvalidRequestError
 from tests.e2e.installation import Installation, listening
 
 
@@ -83,6 +86,12 @@ def test_bad_request(installation: Installation, kind: str) -> None:
     """A request that cannot be understood or is not allowed says which field and why."""
     changes, words = REQUESTS[kind]
     assert_failed(installation, words, **changes)
+
+
+def test_file_name_that_is_no_unicode() -> None:
+    """A byte of a file name that is no text, of which Prefect makes no JSON, is refused before it gets there."""
+    with pytest.raises(InvalidRequestError, match=r"not valid at master: .* unicode"):
+        run_embedded({"scene": "scene_1", "master": os.fsdecode(b"still\xff.png")})
 
 
 def test_missing_master(installation: Installation) -> None:
