@@ -1,14 +1,12 @@
 """The main path: one master in, its coverage out."""
 
 from datetime import UTC, datetime
-from functools import partial
 from typing import cast
 
 from prefect import flow
 from prefect.runtime import flow_run
 
 from flows.settings import read_settings
-from models.profiles import find_profile
 from storage.records import Manifest
 from tasks.coverage import Coverage
 from tasks.fan_in import gather
@@ -45,7 +43,6 @@ def render_scene(request: SceneRequest) -> Manifest:
     settings = read_settings()
     store = settings.store
     request = parse_request(request)
-    profile = find_profile(request.profile)
     # Both parts stay the same over all retries of a flow run, so that a retry knows what the tries before it did.
     run_id = f"{flow_run.scheduled_start_time.astimezone(UTC):%Y%m%dT%H%M%S}Z-{flow_run.id[-12:]}"
 
@@ -57,15 +54,12 @@ def render_scene(request: SceneRequest) -> Manifest:
     renderer = RendererSpec.of(specs[0], settings.weights, settings.device, settings.lanes)
     if missing:
         encode_reference(missing[0], master.picture, renderer, store)
-    render = partial(  # one argument is left: the spec
-        render_angle.submit,  # pyright: ignore[reportUnknownMemberType]
-        master=master.picture,
-        renderer=renderer,
-        store_url=store,
-        run_id=run_id,
-    )
     recipes = {spec.fingerprint: spec for spec in missing}  # two names may ask for the same picture
-    records = finished | gather(missing, {fingerprint: render(spec) for fingerprint, spec in recipes.items()})
+    renders = {
+        fingerprint: render_angle.submit(spec, master.picture, renderer, store, run_id)  # pyright: ignore[reportUnknownMemberType]
+        for fingerprint, spec in recipes.items()
+    }
+    records = finished | gather(missing, renders)
 
     angles = tuple(records[spec.name] for spec in specs)
     if parent and parent.coverage_sha256 == digest_coverage(master, angles):
@@ -76,10 +70,10 @@ def render_scene(request: SceneRequest) -> Manifest:
             number=parent.number + 1 if parent else 1,
             run_id=run_id,
             created_at=datetime.now(UTC),
-            profile=profile,
+            profile=renderer.profile,
             master=master.picture,
             angles=angles,
-            scores=score_scene(master.picture, angles, profile, settings.weights, store),
+            scores=score_scene(master.picture, angles, renderer.profile, settings.weights, store),
         )
         manifest = publish_version(request, master, coverage, store)
     lay_out_views(manifest, store)
