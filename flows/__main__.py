@@ -20,7 +20,7 @@ from storage.versions import manifest_key
 from tasks.errors import TaskError
 from tasks.progress import listener
 from tasks.requests import SceneRequest, parse_request
-from tasks.showing import views_of
+from tasks.showing import view_folder
 
 OUR_ERRORS = (TaskError, ModelError, StorageError)
 
@@ -98,11 +98,11 @@ def _progress(console: Console) -> Generator[None]:
 
 def _report(manifest: Manifest, store_url: str) -> None:
     store = open_store(store_url)
-    views = {name.rpartition("/")[2]: store.locate_view(name) for name in views_of(manifest)}
+    views = view_folder(manifest)
     lines = {
-        "contact sheet": views["contact_sheet.png"],
-        "review page": views["review.html"],
-        "Parquet": views["report.parquet"],
+        "contact sheet": store.locate_view(f"{views}/contact_sheet.png"),
+        "review page": store.locate_view(f"{views}/review.html"),
+        "Parquet": store.locate_view(f"{views}/report.parquet"),
         "manifest": store.locate_record(manifest_key(manifest.scene, manifest.number)),
     }
     if manifest.training != "trained":

@@ -49,7 +49,12 @@ def views_of(manifest: Manifest) -> dict[str, BlobRef]:
         "report.parquet": reports.parquet,
     }
     named |= {f"angles/{record.name}.png": record.picture for record in manifest.angles}
-    return {f"{manifest.scene}/{version_name(manifest.number)}/{name}": reference for name, reference in named.items()}
+    return {f"{view_folder(manifest)}/{name}": reference for name, reference in named.items()}
+
+
+def view_folder(manifest: Manifest) -> str:
+    """Return the folder that only this version is laid out in."""
+    return f"{manifest.scene}/{version_name(manifest.number)}"
 
 
 def artifact_key(scene: str) -> str:

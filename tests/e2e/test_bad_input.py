@@ -14,7 +14,6 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from flows.__main__ import run_embedded
 from storage.opening import open_store
 from storage.records import AngleRecord
 from tasks.errors import InvalidRequestError
@@ -91,7 +90,7 @@ def test_bad_request(installation: Installation, kind: str) -> None:
 def test_file_name_that_is_no_unicode() -> None:
     """A byte of a file name that is no text, of which Prefect makes no JSON, is refused before it gets there."""
     with pytest.raises(InvalidRequestError, match=r"not valid at master: .* unicode"):
-        run_embedded({"scene": "scene_1", "master": os.fsdecode(b"still\xff.png")})
+        parse_request({"scene": "scene_1", "master": os.fsdecode(b"still\xff.png")})
 
 
 def test_missing_master(installation: Installation) -> None:
