@@ -10,6 +10,8 @@ _Colour = tuple[int, int, int]
 SURROUND = (46, 46, 46)
 _INK, _FAINT, _WARNING = (235, 235, 235), (160, 160, 160), (255, 178, 64)
 _CELL_WIDTH_PX, _GAP_PX, _HEADER_PX, _LINE_PX = 420, 20, 84, 24
+MASTER_WIDTH_PX = 2 * _CELL_WIDTH_PX + _GAP_PX
+"""No picture on a sheet is wider."""
 _NUM_COLUMNS = 4
 
 
@@ -39,7 +41,7 @@ def draw_sheet(title: str, warning: str, master: SheetCell, angles: Sequence[She
     width = _NUM_COLUMNS * (_CELL_WIDTH_PX + _GAP_PX) + _GAP_PX
     sheet = Image.new("RGB", (width, _HEADER_PX + num_rows * (cell_px[1] + _GAP_PX) + _GAP_PX), SURROUND)
     _draw_header(sheet, title, warning)
-    large_px = (2 * _CELL_WIDTH_PX + _GAP_PX, 2 * cell_px[1] + _GAP_PX)
+    large_px = (MASTER_WIDTH_PX, 2 * cell_px[1] + _GAP_PX)
     _draw_cell(sheet, master, (_GAP_PX, _HEADER_PX), large_px)
     for cell, (column, row) in zip(angles, places, strict=True):
         corner = (_GAP_PX + column * (_CELL_WIDTH_PX + _GAP_PX), _HEADER_PX + row * (cell_px[1] + _GAP_PX))

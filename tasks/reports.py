@@ -6,20 +6,20 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
-from models.sheet import CELL_WIDTH_PX, GAP_PX, SheetCell, draw_sheet
+from models.sheet import MASTER_WIDTH_PX, SheetCell, draw_sheet
 from storage.records import AngleRecord
 from tasks.coverage import Coverage, spec_of
 from tasks.wording import SCORE_COLUMNS, SCORES_NOTE, describe_shot, embed_jpeg, list_scores
 
 TEMPLATES = Path(__file__).parent
-PAGE_SIDE_PX, SHEET_WIDTH_PX = 1024, 2 * CELL_WIDTH_PX + GAP_PX
+PAGE_SIDE_PX = 1024
 SUMMARY_SIDE_PX, NUM_SUMMARY_COLUMNS = 210, 4  # as many fill the column of an artifact
 TABLE_COLUMNS = ("Angle", "Camera given", *SCORE_COLUMNS, "Seconds")
 
 
 def shrink_for_reports(picture: Image.Image) -> Image.Image:
     """Return a picture no larger than the largest place that it is shown in."""
-    scale = max(PAGE_SIDE_PX / max(picture.size), SHEET_WIDTH_PX / picture.width)
+    scale = max(PAGE_SIDE_PX / max(picture.size), MASTER_WIDTH_PX / picture.width)
     if scale >= 1:
         return picture
     size = (round(picture.width * scale), max(1, round(picture.height * scale)))

@@ -44,11 +44,11 @@ def test_an_identical_run_renders_nothing(installation: Installation) -> None:
 def test_an_identical_run_is_fast(installation: Installation) -> None:
     """Run as the command line does, in a warm process, a request takes less than a fifth the second time."""
     request = installation.request(angles=list(DEFAULT_COVERAGE), seed=32)
-    run_embedded(request | {"angles": ["wide"], "seed": 31})
+    run_embedded(parse_request(request | {"angles": ["wide"], "seed": 31}))
     seconds: list[float] = []
     for _ in range(2):
         start = time.perf_counter()
-        run_embedded(request)
+        run_embedded(parse_request(request))
         seconds.append(time.perf_counter() - start)
     assert seconds[1] < seconds[0] / 5
 

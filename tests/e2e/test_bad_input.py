@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from storage.opening import open_store
 from storage.records import AngleRecord
 from tasks.errors import InvalidRequestError
+from tasks.requests import parse_request
 from tests.e2e.installation import Installation, listening
 
 
