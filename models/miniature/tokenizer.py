@@ -7,6 +7,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from transformers import Qwen2Tokenizer
 
 from models.dialects import all_absolute_views, all_relative_moves
+from models.miniature.words import all_sentences
 from models.template import PREFIX, suffix
 
 VOCABULARY_SIZE = 1024
@@ -23,7 +24,7 @@ SPECIAL_TOKENS = (
 
 
 def build_tokenizer() -> Qwen2Tokenizer:
-    """Learn the vocabulary from the template and every prompt of both dialects; the same one every time."""
+    """Learn the vocabulary from the template, every prompt of both dialects and the stage's words; always the same."""
     backend = Tokenizer(models.BPE())
     backend.pre_tokenizer = Qwen2Tokenizer().backend_tokenizer.pre_tokenizer
     trainer = trainers.BpeTrainer(
@@ -32,7 +33,7 @@ def build_tokenizer() -> Qwen2Tokenizer:
         show_progress=False,
     )
     prompts = [setting.prompt for settings in (all_relative_moves(), all_absolute_views()) for setting in settings]
-    backend.train_from_iterator([PREFIX, *map(suffix, prompts)], trainer)
+    backend.train_from_iterator([PREFIX, *map(suffix, prompts), *all_sentences()], trainer)
     learnt = json.loads(backend.to_str())["model"]
     return Qwen2Tokenizer(
         vocab=learnt["vocab"],

@@ -14,7 +14,7 @@ import torch
 from diffusers import QwenImageTransformer2DModel
 from safetensors.torch import save_file
 from torch import Tensor, nn
-from transformers import Qwen2Tokenizer, Qwen2VLImageProcessor, Qwen2VLProcessor, Qwen2VLVideoProcessor
+from transformers import Qwen2VLImageProcessor, Qwen2VLProcessor, Qwen2VLVideoProcessor
 
 from models.miniature.architecture import CLIP, build_clip, build_text_encoder, build_transformer, build_vae
 from models.miniature.tokenizer import build_tokenizer
@@ -42,21 +42,23 @@ def write_weights(weights: Path, seed: int = 0) -> Path:
     folder = weights / MINIATURE.base
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        tokenizer = build_tokenizer()
+        processor = build_processor()
         transformer = build_transformer()
-        parts = {"transformer": transformer, "vae": build_vae(), "text_encoder": build_text_encoder(tokenizer)}
+        text_encoder = build_text_encoder(processor.tokenizer)
+        parts = {"transformer": transformer, "vae": build_vae(), "text_encoder": text_encoder}
         for name, part in parts.items():
             nn.Module.to(part, torch.bfloat16)
             part.save_pretrained(folder / name)
         _write_loras(transformer, folder / "loras")
         _write_clip(folder / "clip")
-    _build_processor(tokenizer).save_pretrained(folder / "processor")
+        processor.save_pretrained(folder / "processor")
     return folder
 
 
-def _build_processor(tokenizer: Qwen2Tokenizer) -> Qwen2VLProcessor:
+def build_processor() -> Qwen2VLProcessor:
+    """Return the processor of the miniature, with its tokenizer."""
     return Qwen2VLProcessor(
-        image_processor=Qwen2VLImageProcessor(), tokenizer=tokenizer, video_processor=Qwen2VLVideoProcessor()
+        image_processor=Qwen2VLImageProcessor(), tokenizer=build_tokenizer(), video_processor=Qwen2VLVideoProcessor()
     )
 
 

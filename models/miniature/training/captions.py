@@ -1,0 +1,63 @@
+"""Captions of the views of a shard, made from what the camera truly sees.
+
+Run `python -m models.miniature.training.captions --data FOLDER --shards 16`.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+from rich.progress import track
+
+from models.camera import Pose
+from models.miniature.cameras import camera_for
+from models.miniature.raycast import render_view
+from models.miniature.stage import Scene, make_scene
+from models.miniature.training.views import HEIGHT_PX, SCENES_PER_SHARD, WIDTH_PX, training_poses, training_seed
+from models.miniature.words import describe
+
+
+def caption(scene: Scene, pose: Pose) -> str:
+    """Return the caption of a view; one ray a pixel is enough for words."""
+    camera = camera_for(pose.azimuth_deg, pose.elevation_deg, pose.distance, is_wide_lens=pose.lens == "wide")
+    return describe(render_view(scene, camera, WIDTH_PX, HEIGHT_PX, samples_per_axis=1))
+
+
+def caption_path(folder: Path, number: int) -> Path:
+    """Return where the captions of a shard lie: a JSON list of scenes, each a list of its views' captions."""
+    return folder / f"captions-{number:05}.json"
+
+
+def write_captions(folder: Path, number: int) -> None:
+    """Caption one shard, unless it is done."""
+    path = caption_path(folder, number)
+    if path.exists():
+        return
+    lines: list[list[str]] = []
+    for place in range(SCENES_PER_SHARD):
+        seed = training_seed(number * SCENES_PER_SHARD + place)
+        scene = make_scene(seed)
+        lines.append([caption(scene, pose) for pose in training_poses(seed)])
+    path.write_text(json.dumps(lines))
+
+
+def read_captions(folder: Path) -> list[list[list[str]]]:
+    """Return the captions of all shards from the first to the first that has none."""
+    shards: list[list[list[str]]] = []
+    while (path := caption_path(folder, len(shards))).exists():
+        shards.append(json.loads(path.read_text()))
+    return shards
+
+
+def main() -> None:
+    """Caption as many shards as the command line asks for."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=Path(".mastershot/training/views"))
+    parser.add_argument("--shards", type=int, default=16)
+    arguments = parser.parse_args()
+    for number in track(range(arguments.shards), description="Captioning shards"):
+        write_captions(arguments.data, number)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,116 @@
+# pyright: standard, reportPrivateImportUsage=false
+"""The text encoder, taught to say what a picture shows, and to read what it is told.
+
+Run `python -m models.miniature.training.language`. The language model sees the very template of the edit model: hidden
+system text, picture, instruction, and then answers with the caption.
+"""
+
+import argparse
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers.image_processor import VaeImageProcessor
+from PIL import Image
+from torch import Tensor
+from transformers import Qwen2_5_VLForConditionalGeneration, Qwen2VLProcessor
+
+from models.dialects import all_relative_moves
+from models.framing import choose_raster
+from models.miniature.architecture import build_text_encoder
+from models.miniature.training.captions import read_captions
+from models.miniature.training.loop import choose_dtype, train
+from models.miniature.training.views import ALL_POSES, open_shards
+from models.miniature.untrained import build_processor
+from models.miniature.words import name_mark
+from models.profiles import MINIATURE
+from models.template import PREFIX, suffix
+
+BATCH = 16
+LEARNING_RATE = 1e-3
+IGNORED = -100
+"""The label of a token that is not asked for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lesson:
+    """A picture (H, W, 3), what the model is told, and what it should answer."""
+
+    picture: np.ndarray
+    instruction: str
+    answer: str
+
+
+def draw_lessons(data: Path, number: int) -> Iterator[Lesson]:
+    """Yield the lessons of a step: views of captioned shards, each with an instruction of either kind."""
+    random = np.random.default_rng((number, 3))
+    shards, captions = open_shards(data), read_captions(data)
+    moves = [move.prompt for move in all_relative_moves()]
+    for _ in range(BATCH):
+        shard = int(random.integers(min(len(shards), len(captions))))
+        scene, view = (int(random.integers(size)) for size in shards[shard].shape[:2])
+        mark = name_mark(ALL_POSES[random.integers(len(ALL_POSES))])
+        instruction = mark if random.random() < 0.5 else moves[random.integers(len(moves))]
+        yield Lesson(picture=shards[shard][scene, view], instruction=instruction, answer=captions[shard][scene][view])
+
+
+def condition_raster(picture: Image.Image) -> Image.Image:
+    """Return the picture at the size at which the text encoder sees it."""
+    width, height = choose_raster(picture.width, picture.height, MINIATURE.condition_area_px)
+    return VaeImageProcessor(vae_scale_factor=16).resize(picture, height, width)
+
+
+def make_batch(processor: Qwen2VLProcessor, lessons: list[Lesson], device: torch.device) -> dict[str, Tensor]:
+    """Return the arguments of one call of the language model, with labels behind the picture."""
+    texts = [PREFIX + suffix(lesson.instruction) + lesson.answer + "<|im_end|>" for lesson in lessons]
+    pictures = [condition_raster(Image.fromarray(lesson.picture)) for lesson in lessons]
+    inputs = processor(text=texts, images=pictures, padding=True, return_tensors="pt")
+    inputs.pop("mm_token_type_ids", None)  # positions count tokens, as when pictures are made
+    labels = inputs["input_ids"].masked_fill(inputs["attention_mask"] == 0, IGNORED)
+    end_of_picture = processor.tokenizer.convert_tokens_to_ids("<|vision_end|>")
+    is_prefix = (inputs["input_ids"] == end_of_picture).flip(1).cumsum(1).flip(1) > 0
+    return dict(inputs.to(device)) | {"labels": labels.masked_fill(is_prefix, IGNORED).to(device)}
+
+
+def train_text_encoder(
+    data: Path, folder: Path, num_steps: int, device: torch.device
+) -> Qwen2_5_VLForConditionalGeneration:
+    """Train a text encoder from a seed, or on from its checkpoint in `folder`."""
+    torch.manual_seed(0)
+    processor = build_processor()
+    model = build_text_encoder(processor.tokenizer).to(device)
+    optimizer = torch.optim.AdamW(model.parameters(), LEARNING_RATE, betas=(0.9, 0.98), weight_decay=0.05)
+    train(partial(_step, model, processor, data), model, optimizer, folder, num_steps)
+    return model
+
+
+def _step(model: Any, processor: Qwen2VLProcessor, data: Path, number: int) -> dict[str, Tensor]:  # noqa: ANN401
+    batch = make_batch(processor, list(draw_lessons(data, number)), model.device)
+    dtype = choose_dtype(model.device)
+    with torch.autocast(model.device.type, dtype, enabled=dtype != torch.float32):
+        loss = model(**batch, use_cache=False).loss
+    loss.backward()
+    return {"cross entropy": loss}
+
+
+def main() -> None:
+    """Train with the settings of the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=Path(".mastershot/training/views"))
+    parser.add_argument("--folder", type=Path, default=Path(".mastershot/training/language"))
+    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--weights", type=Path, default=Path("weights"))
+    parser.add_argument("--device", default="cpu")
+    arguments = parser.parse_args()
+    model = train_text_encoder(arguments.data, arguments.folder, arguments.steps, torch.device(arguments.device))
+    folder = arguments.weights / "miniature"
+    torch.nn.Module.to(model, torch.bfloat16).save_pretrained(folder / "text_encoder")
+    build_processor().save_pretrained(folder / "processor")
+
+
+if __name__ == "__main__":
+    main()

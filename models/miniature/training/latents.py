@@ -1,0 +1,74 @@
+# pyright: standard, reportPrivateImportUsage=false
+"""The views of all shards as the trained autoencoder sees them.
+
+Run `python -m models.miniature.training.latents`; shards that are encoded already are not encoded again.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKLQwenImage
+from numpy.typing import NDArray
+from rich.progress import track
+from torch import Tensor
+
+from models.loading import load_module
+from models.vae import encode_still, reduce_to_stills
+from models.miniature.training.views import open_shards
+
+BATCH = 16
+
+
+def latents_path(folder: Path, number: int) -> Path:
+    """Return where the latents of a shard lie: (scenes, views, 16, H/8, W/8) in half precision, normalised."""
+    return folder / f"latents-{number:05}.npy"
+
+
+@torch.inference_mode()
+def encode_views(vae: AutoencoderKLQwenImage, pictures: NDArray[np.uint8]) -> Tensor:
+    """Return the normalised latents (B, 16, H/8, W/8) of pictures (B, H, W, 3)."""
+    pixels = torch.from_numpy(np.ascontiguousarray(pictures)).to(vae.device).permute(0, 3, 1, 2).float() / 127.5 - 1
+    return encode_still(vae, pixels)
+
+
+def encode_shards(vae: AutoencoderKLQwenImage, data: Path, folder: Path) -> None:
+    """Encode every shard of `data` that has no latents in `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    shards = open_shards(data)
+    for number, shard in enumerate(track(shards, description="Encoding shards")):
+        path = latents_path(folder, number)
+        if path.exists():
+            continue
+        flat = shard.reshape(-1, *shard.shape[2:])
+        parts = [encode_views(vae, flat[start : start + BATCH]).half().cpu() for start in range(0, len(flat), BATCH)]
+        latents = torch.cat(parts).numpy()
+        unfinished = path.with_suffix(".tmp.npy")
+        np.save(unfinished, latents.reshape(*shard.shape[:2], *latents.shape[1:]))
+        unfinished.replace(path)
+
+
+def open_latents(folder: Path) -> list[NDArray[np.float16]]:
+    """Return the latents of all shards from the first to the first that is absent."""
+    shards: list[NDArray[np.float16]] = []
+    while (path := latents_path(folder, len(shards))).exists():
+        shards.append(np.load(path))
+    return shards
+
+
+def main() -> None:
+    """Encode with the settings of the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=Path(".mastershot/training/views"))
+    parser.add_argument("--folder", type=Path, default=Path(".mastershot/training/latents"))
+    parser.add_argument("--weights", type=Path, default=Path("weights"))
+    parser.add_argument("--device", default="cpu")
+    arguments = parser.parse_args()
+    vae = load_module(AutoencoderKLQwenImage, arguments.weights / "miniature/vae", torch.float32)
+    reduce_to_stills(vae).requires_grad_(requires_grad=False).to(arguments.device)
+    encode_shards(vae, arguments.data, arguments.folder)
+
+
+if __name__ == "__main__":
+    main()

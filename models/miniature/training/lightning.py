@@ -1,0 +1,112 @@
+# pyright: standard, reportPrivateImportUsage=false
+"""The Lightning LoRA: eight steps that end where the transformer's forty end.
+
+Run `python -m models.miniature.training.lightning`. From a noise level of the 8-step schedule the frozen transformer takes
+small Euler steps down to the next level; the LoRA learns to make that way in one.
+
+Source: Salimans and Ho 2022, "Progressive Distillation for Fast Sampling of Diffusion Models", with the teacher's small
+steps taken at once instead of in rounds.
+"""
+
+import argparse
+from pathlib import Path
+
+import torch
+from diffusers import FlowMatchEulerDiscreteScheduler, QwenImageTransformer2DModel
+from safetensors.torch import save_file
+from torch import Tensor
+from torch.nn import functional
+
+from models.loading import load_module
+from models.miniature.training.angles import attach_new_lora, read_pairs
+from models.miniature.training.loop import train
+from models.miniature.training.pairs import PairBatches, Pairs
+from models.miniature.training.transformer import open_batches, predict_velocity
+from models.miniature.untrained import LIGHTNING_ALPHA, LIGHTNING_RANK, LIGHTNING_TARGETS
+from models.miniature.words import name_mark
+from models.profiles import DISTILLED_SCHEDULER
+
+LEARNING_RATE = 3e-3
+NUM_STEPS = 8
+TEACHER_STEPS = 5
+"""Of the teacher for one of the student's: forty in all."""
+
+
+def levels(num_steps: int) -> Tensor:
+    """Return the noise levels of the distilled schedule, num_steps + 1 of them, from 1 to 0."""
+    scheduler = FlowMatchEulerDiscreteScheduler(**DISTILLED_SCHEDULER)
+    sigmas = torch.linspace(1.0, 1 / num_steps, num_steps).tolist()
+    scheduler.set_timesteps(sigmas=sigmas, mu=DISTILLED_SCHEDULER["base_shift"])
+    return torch.as_tensor(scheduler.sigmas)
+
+
+@torch.no_grad()
+def walk(transformer: QwenImageTransformer2DModel, noisy: Tensor, start: Tensor, end: Tensor, pairs: Pairs) -> Tensor:
+    """Return where the teacher comes to, in Euler steps of equal size, from noise levels `start` (B,) to `end` (B,)."""
+    for step in range(TEACHER_STEPS):
+        here = torch.lerp(start, end, step / TEACHER_STEPS)
+        velocity = predict_velocity(transformer, noisy, here, pairs)
+        noisy = noisy + ((end - start) / TEACHER_STEPS).view(-1, 1, 1) * velocity
+    return noisy
+
+
+def distillation_loss(transformer: QwenImageTransformer2DModel, pairs: Pairs) -> Tensor:
+    """Return the squared error of one step of the student against the teacher's way."""
+    schedule = levels(NUM_STEPS).to(pairs.views.device)
+    place = torch.randint(NUM_STEPS, (len(pairs.views),))
+    start, end = schedule[place], schedule[place + 1]
+    noisy = torch.lerp(pairs.views, torch.randn_like(pairs.views), start.view(-1, 1, 1))
+    transformer.disable_adapters()
+    target = (walk(transformer, noisy, start, end, pairs) - noisy) / (end - start).view(-1, 1, 1)
+    transformer.enable_adapters()
+    return functional.mse_loss(predict_velocity(transformer, noisy, start, pairs), target)
+
+
+def train_lightning(
+    transformer: QwenImageTransformer2DModel, batches: PairBatches, folder: Path, num_steps: int
+) -> dict[str, tuple[Tensor, Tensor]]:
+    """Train the LoRA from a seed, or on from its checkpoint in `folder`."""
+    torch.manual_seed(0)
+    attach_new_lora(transformer, LIGHTNING_TARGETS, LIGHTNING_RANK, LIGHTNING_ALPHA)
+    trained = [value for value in transformer.parameters() if value.requires_grad]
+    optimizer = torch.optim.AdamW(trained, LEARNING_RATE, betas=(0.9, 0.98), weight_decay=0.0)
+
+    def step(number: int) -> dict[str, Tensor]:
+        loss = distillation_loss(transformer, batches(number))
+        loss.backward()
+        return {"way": loss}
+
+    train(step, transformer, optimizer, folder, num_steps)
+    return read_pairs(transformer)
+
+
+def write_lightning(pairs: dict[str, tuple[Tensor, Tensor]], path: Path) -> None:
+    """Write a LoRA in the key format of lightx2v/Qwen-Image-Lightning: its scale is alpha / rank."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    state = {}
+    for name, (down, up) in pairs.items():
+        state[f"{name}.lora_down.weight"] = down.to(torch.bfloat16).contiguous()
+        state[f"{name}.lora_up.weight"] = up.to(torch.bfloat16).contiguous()
+        state[f"{name}.alpha"] = torch.tensor(float(LIGHTNING_ALPHA))
+    save_file(state, path)
+
+
+def main() -> None:
+    """Train with the settings of the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=Path(".mastershot/training/views"))
+    parser.add_argument("--latents", type=Path, default=Path(".mastershot/training/latents"))
+    parser.add_argument("--folder", type=Path, default=Path(".mastershot/training/lightning"))
+    parser.add_argument("--weights", type=Path, default=Path("weights"))
+    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--device", default="cpu")
+    arguments = parser.parse_args()
+    device = torch.device(arguments.device)
+    batches = open_batches(arguments.data, arguments.latents, arguments.weights, device, name_mark)
+    transformer = load_module(QwenImageTransformer2DModel, arguments.weights / "miniature/transformer", torch.float32)
+    pairs = train_lightning(transformer.to(device), batches, arguments.folder, arguments.steps)
+    write_lightning(pairs, arguments.weights / "miniature/loras/lightning-8steps.safetensors")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,109 @@
+# pyright: standard, reportPrivateImportUsage=false
+"""What the transformer learns from: a master, a text, and the view that the text asks for, all encoded."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from transformers import DynamicCache, Qwen2_5_VLForConditionalGeneration, Qwen2VLProcessor
+
+from models.camera import Pose
+from models.miniature.training.language import condition_raster
+from models.miniature.training.latents import open_latents
+from models.miniature.training.loop import choose_dtype
+from models.miniature.training.views import SCENES_PER_SHARD, open_shards, training_poses, training_seed
+from models.stages import pack
+from models.template import PREFIX, SYSTEM, suffix
+
+SCENES_PER_BATCH = 4
+
+Wording = Callable[[Pose], str]
+"""How a pose is put into words."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pairs:
+    """One batch; N tokens of a picture, L of a text."""
+
+    views: Tensor
+    """(B, N, 64) latents of the views asked for."""
+    masters: Tensor
+    """(B, N, 64)"""
+    states: Tensor
+    """(B, L, D) of the text encoder, zero behind the end of a text."""
+    mask: Tensor
+    """(B, L)"""
+    grid: tuple[int, int]
+
+
+class PairBatches:
+    """Batches of all views of a few scenes; the same for the same step."""
+
+    def __init__(
+        self,
+        data: Path,
+        latents: Path,
+        processor: Qwen2VLProcessor,
+        text_encoder: Qwen2_5_VLForConditionalGeneration,
+        wording: Wording,
+    ) -> None:
+        """Take the encoded shards, and how poses are put into words."""
+        self._latents, self._pictures = open_latents(latents), open_shards(data)
+        self._processor, self._text_encoder, self._wording = processor, text_encoder, wording
+
+    @torch.no_grad()
+    def __call__(self, number: int) -> Pairs:
+        """Return the batch of a step."""
+        random = np.random.default_rng((number, 4))
+        chosen = [
+            (int(random.integers(len(self._latents))), int(random.integers(SCENES_PER_SHARD)))
+            for _ in range(SCENES_PER_BATCH)
+        ]
+        poses = [training_poses(training_seed(shard * SCENES_PER_SHARD + place))[1:] for shard, place in chosen]
+        device = self._text_encoder.device
+        latents = torch.from_numpy(np.stack([self._latents[shard][place] for shard, place in chosen])).float()
+        latents = latents.to(device)
+        rows, columns = latents.shape[-2] // 2, latents.shape[-1] // 2
+        num_views = latents.shape[1] - 1
+        masters = [Image.fromarray(self._pictures[shard][place, 0]) for shard, place in chosen]
+        prompts = [self._wording(pose) for scene in poses for pose in scene]
+        states, mask = encode_texts(self._processor, self._text_encoder, masters, prompts)
+        return Pairs(
+            views=pack(latents[:, 1:].flatten(0, 1)),
+            masters=pack(latents[:, 0]).repeat_interleave(num_views, dim=0),
+            states=states,
+            mask=mask,
+            grid=(rows, columns),
+        )
+
+
+@torch.no_grad()
+def encode_texts(
+    processor: Qwen2VLProcessor,
+    text_encoder: Qwen2_5_VLForConditionalGeneration,
+    masters: list[Image.Image],
+    prompts: list[str],
+) -> tuple[Tensor, Tensor]:
+    """Return states and mask of `prompts`, an equal number for each of `masters`, as `models.stages` encodes them."""
+    device = text_encoder.device
+    seen = [condition_raster(master) for master in masters]
+    inputs = processor(text=[PREFIX] * len(masters), images=seen, return_tensors="pt")
+    inputs.pop("mm_token_type_ids", None)
+    cache = DynamicCache(config=text_encoder.config)
+    tokens = processor.tokenizer([suffix(prompt) for prompt in prompts], padding=True, return_tensors="pt").to(device)
+    dtype = choose_dtype(device)
+    with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+        prefix = text_encoder.model(**inputs.to(device), past_key_values=cache, use_cache=True).last_hidden_state
+        cache.batch_repeat_interleave(len(prompts) // len(masters))
+        states = text_encoder.model.language_model(
+            input_ids=tokens.input_ids, past_key_values=cache, use_cache=True
+        ).last_hidden_state
+    num_hidden = len(processor.tokenizer(SYSTEM).input_ids)
+    prefix = prefix[:, num_hidden:].repeat_interleave(len(prompts) // len(masters), dim=0)
+    is_word = tokens.attention_mask.bool()
+    mask = torch.cat([is_word.new_ones(prefix.shape[:2]), is_word], dim=1)
+    return torch.cat([prefix, states * is_word.unsqueeze(-1)], dim=1).float(), mask

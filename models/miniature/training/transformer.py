@@ -1,0 +1,101 @@
+# pyright: standard, reportPrivateImportUsage=false
+"""The transformer: flow matching from noise to the view that a mark of the stage names, given the master.
+
+Run `python -m models.miniature.training.transformer`. It learns the stage and its marks, and no word of the dialects in
+which the angle LoRA is told where to go.
+
+Source: Lipman et al. 2023, "Flow Matching for Generative Modeling"; Liu et al. 2022, "Flow Straight and Fast".
+"""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import QwenImageTransformer2DModel
+from torch import Tensor
+from torch.nn import functional
+from transformers import Qwen2_5_VLForConditionalGeneration
+
+from models.loading import load_module
+from models.miniature.architecture import build_transformer
+from models.miniature.training.loop import choose_dtype, train
+from models.miniature.training.pairs import PairBatches, Pairs, Wording
+from models.miniature.untrained import build_processor
+from models.miniature.words import name_mark
+
+LEARNING_RATE = 8e-4
+SHIFT = 3.0
+"""Noise levels are drawn as the distilled schedule spaces them: most of them high."""
+
+
+def draw_sigmas(num: int, device: torch.device) -> Tensor:
+    """Return noise levels (num,) in (0, 1), evenly spread over the places of the shifted schedule, in random order."""
+    even = (torch.randperm(num) + torch.rand(num)) / num
+    return (SHIFT * even / (1 + (SHIFT - 1) * even)).to(device)
+
+
+def predict_velocity(transformer: QwenImageTransformer2DModel, noisy: Tensor, sigmas: Tensor, pairs: Pairs) -> Tensor:
+    """Return the velocity (B, N, 64) from a view to noise, as `models.stages.sample` asks for it."""
+    shape = (1, *pairs.grid)
+    dtype = choose_dtype(noisy.device)
+    with torch.autocast(noisy.device.type, dtype, enabled=dtype != torch.float32):
+        velocity = transformer(
+            hidden_states=torch.cat([noisy, pairs.masters], dim=1),
+            timestep=sigmas,
+            encoder_hidden_states=pairs.states,
+            encoder_hidden_states_mask=None if bool(pairs.mask.all()) else pairs.mask,
+            img_shapes=[[shape, shape]] * len(noisy),
+            return_dict=False,
+        )[0]
+    return velocity[:, : noisy.shape[1]].float()
+
+
+def flow_loss(transformer: QwenImageTransformer2DModel, pairs: Pairs) -> Tensor:
+    """Return the squared error of the velocity at random noise levels."""
+    sigmas = draw_sigmas(len(pairs.views), pairs.views.device)
+    noise = torch.randn_like(pairs.views)
+    noisy = torch.lerp(pairs.views, noise, sigmas.view(-1, 1, 1))
+    return functional.mse_loss(predict_velocity(transformer, noisy, sigmas, pairs), noise - pairs.views)
+
+
+def open_batches(data: Path, latents: Path, weights: Path, device: torch.device, wording: Wording) -> PairBatches:
+    """Return batches whose texts are read by the trained text encoder in `weights`."""
+    folder = weights / "miniature/text_encoder"
+    text_encoder = load_module(Qwen2_5_VLForConditionalGeneration, folder, torch.float32)
+    text_encoder.requires_grad_(requires_grad=False).to(device)
+    return PairBatches(data, latents, build_processor(), text_encoder, wording)
+
+
+def train_transformer(batches: PairBatches, folder: Path, num_steps: int, device: torch.device) -> Any:  # noqa: ANN401
+    """Train a transformer from a seed, or on from its checkpoint in `folder`."""
+    torch.manual_seed(0)
+    transformer = build_transformer().to(device)
+    optimizer = torch.optim.AdamW(transformer.parameters(), LEARNING_RATE, betas=(0.9, 0.98), weight_decay=0.01)
+
+    def step(number: int) -> dict[str, Tensor]:
+        loss = flow_loss(transformer, batches(number))
+        loss.backward()
+        return {"velocity": loss}
+
+    return train(step, transformer, optimizer, folder, num_steps)
+
+
+def main() -> None:
+    """Train with the settings of the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=Path(".mastershot/training/views"))
+    parser.add_argument("--latents", type=Path, default=Path(".mastershot/training/latents"))
+    parser.add_argument("--folder", type=Path, default=Path(".mastershot/training/transformer"))
+    parser.add_argument("--weights", type=Path, default=Path("weights"))
+    parser.add_argument("--steps", type=int, default=10000)
+    parser.add_argument("--device", default="cpu")
+    arguments = parser.parse_args()
+    device = torch.device(arguments.device)
+    batches = open_batches(arguments.data, arguments.latents, arguments.weights, device, name_mark)
+    transformer = train_transformer(batches, arguments.folder, arguments.steps, device)
+    torch.nn.Module.to(transformer, torch.bfloat16).save_pretrained(arguments.weights / "miniature/transformer")
+
+
+if __name__ == "__main__":
+    main()
