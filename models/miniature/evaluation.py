@@ -1,0 +1,181 @@
+# pyright: standard, reportPrivateImportUsage=false
+"""How good the miniature is, on scenes that nothing was trained on, against the truth that the film stage knows.
+
+Run `python -m models.miniature.evaluation --out FOLDER`. A picture counts as right if, of all true views of its scene and
+the master, the one that it is nearest to (mean squared error of RGB) is the one asked for.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from rich.progress import track
+
+from models.camera import PRESETS, Pose, Preset, phrase
+from models.loading import Pipeline, load_pipeline
+from models.miniature.stage import is_held_out, make_scene
+from models.miniature.training.views import draw
+from models.profiles import MINIATURE, Profile
+from models.stages import decode, draw_noise, encode_instructions, encode_reference, sample
+
+Pictures = NDArray[np.uint8]
+"""(P, H, W, 3), one picture a preset."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Take:
+    """One held-out scene as it is, and as somebody shows it."""
+
+    master: NDArray[np.uint8]
+    truth: Pictures
+    shown: Pictures
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figures:
+    """One row of the table; all but `accuracy` in decibels or as a ratio of the truth's."""
+
+    name: str
+    accuracy: dict[str, float]
+    psnr_db: float
+    sharpness: float
+
+    @property
+    def mean_accuracy(self) -> float:
+        """Share of all pictures that are nearest to the view asked for."""
+        return float(np.mean(list(self.accuracy.values())))
+
+
+def held_out_seeds(num: int) -> list[int]:
+    """Return the first `num` seeds that nothing may be trained on."""
+    return [seed for seed in range(num * 10) if is_held_out(seed)][:num]
+
+
+def draw_truth(seed: int) -> tuple[NDArray[np.uint8], Pictures]:
+    """Return the master (H, W, 3) and the true view of every preset of a scene."""
+    scene = make_scene(seed)
+    return draw(scene, Pose()), np.stack([draw(scene, pose) for pose in PRESETS.values()])
+
+
+def render(pipeline: Pipeline, master: NDArray[np.uint8], seed: int = 0) -> Pictures:
+    """Return every preset of a master, all in one batch."""
+    reference = encode_reference(pipeline, Image.fromarray(master))
+    prompts = [phrase(pose, "relative").prompt for pose in PRESETS.values()]
+    conditioning = encode_instructions(pipeline, reference, prompts)
+    latents = draw_noise([seed] * len(prompts), reference.grid)
+    for denoised in sample(pipeline, reference, conditioning, latents):
+        latents = denoised
+    return decode(pipeline, latents, reference.grid)
+
+
+def judge(name: str, takes: Sequence[Take]) -> Figures:
+    """Return the figures of what somebody shows."""
+    right = np.array([[_nearest(take, place) == place for place in range(len(PRESETS))] for take in takes])
+    return Figures(
+        name=name,
+        accuracy=dict(zip(map(str, PRESETS), right.mean(axis=0).tolist(), strict=True)),
+        psnr_db=float(np.mean([_psnr(a, b) for take in takes for a, b in zip(take.shown, take.truth, strict=True)])),
+        sharpness=sum(map(gradient_energy, (take.shown for take in takes)))
+        / sum(map(gradient_energy, (take.truth for take in takes))),
+    )
+
+
+def _nearest(take: Take, place: int) -> int:
+    """Return the place of the view that a picture is nearest to; the master comes behind all views."""
+    candidates = np.concatenate([take.truth, take.master[None]]).astype(np.float32)
+    return int(np.square(candidates - take.shown[place].astype(np.float32)).mean(axis=(1, 2, 3)).argmin())
+
+
+def _psnr(shown: NDArray[np.uint8], truth: NDArray[np.uint8]) -> float:
+    error = np.square(shown.astype(np.float64) - truth.astype(np.float64)).mean()
+    return float(10 * np.log10(255**2 / max(error, 1e-9)))
+
+
+def gradient_energy(pictures: Pictures) -> float:
+    """Return the mean squared difference of neighbours, across and down."""
+    values = pictures.astype(np.float64)
+    return float(np.square(np.diff(values, axis=-2)).mean() + np.square(np.diff(values, axis=-3)).mean())
+
+
+def baselines(truths: Iterable[tuple[NDArray[np.uint8], Pictures]]) -> dict[str, list[Take]]:
+    """Return what needs no model: the master given back, and any other view of the scene."""
+    random = np.random.default_rng(0)
+    takes: dict[str, list[Take]] = {"no-op (the master)": [], "a random view": []}
+    for master, truth in truths:
+        order = (np.arange(len(truth)) + random.integers(1, len(truth), size=len(truth))) % len(truth)
+        takes["no-op (the master)"].append(Take(master=master, truth=truth, shown=np.stack([master] * len(truth))))
+        takes["a random view"].append(Take(master=master, truth=truth, shown=truth[order]))
+    return takes
+
+
+def variants(profile: Profile) -> dict[str, Profile]:
+    """Return the profile as shipped, without its angle LoRA, and at other numbers of steps with and without Lightning."""
+    angles = tuple(lora for lora in profile.loras if lora.name == "angles")
+    lightning = tuple(lora for lora in profile.loras if lora.name == "lightning")
+    rows = {"as shipped": profile, "without the angle LoRA": profile.model_copy(update={"loras": lightning})}
+    for num_steps in (1, 2, 4, 8, 40):
+        at = {"num_steps": num_steps}
+        rows[f"{num_steps} steps with Lightning"] = profile.model_copy(update=at)
+        rows[f"{num_steps} steps without Lightning"] = profile.model_copy(update=at | {"loras": angles})
+    return rows
+
+
+def write_table(rows: Sequence[Figures]) -> str:
+    """Return the figures as a markdown table."""
+    lines = ["| pictures by | accuracy | worst preset | PSNR dB | gradient energy |", "|---|---|---|---|---|"]
+    for row in rows:
+        worst = min(row.accuracy, key=lambda name: row.accuracy[name])
+        lines.append(
+            f"| {row.name} | {row.mean_accuracy:.3f} | {row.accuracy[worst]:.3f} ({worst}) "
+            f"| {row.psnr_db:.2f} | {row.sharpness:.2f} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def draw_grid(takes: Sequence[Take], presets: Sequence[Preset]) -> Image.Image:
+    """Return one row a scene: the master, then for each preset ours above the truth."""
+    order = [list(PRESETS).index(preset) for preset in presets]
+    rows: list[NDArray[np.uint8]] = []
+    for take in takes:
+        blank = np.full_like(take.master, 255)
+        rows.append(np.concatenate([take.master, *(take.shown[place] for place in order)], axis=1))
+        rows.append(np.concatenate([blank, *(take.truth[place] for place in order)], axis=1))
+    return Image.fromarray(np.concatenate(rows))
+
+
+def main() -> None:
+    """Evaluate with the settings of the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--weights", type=Path, default=Path("weights"))
+    parser.add_argument("--out", type=Path, default=Path(".mastershot/evaluation"))
+    parser.add_argument("--scenes", type=int, default=64)
+    parser.add_argument("--rows", nargs="*", help="only these rows of the table")
+    arguments = parser.parse_args()
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    seeds = held_out_seeds(arguments.scenes)
+    truths = [draw_truth(seed) for seed in track(seeds, description="Drawing the truth")]
+    figures = [judge(name, takes) for name, takes in baselines(truths).items()]
+    for name, profile in variants(MINIATURE).items():
+        if arguments.rows and name not in arguments.rows:
+            continue
+        pipeline, started = load_pipeline(profile, arguments.weights), time.monotonic()
+        takes = [
+            Take(master=master, truth=truth, shown=render(pipeline, master))
+            for master, truth in track(truths, description=name)
+        ]
+        figures.append(judge(name, takes))
+        seconds = (time.monotonic() - started) / len(takes)
+        (arguments.out / f"{name.replace(' ', '_')}.json").write_text(json.dumps(figures[-1].accuracy | {"s": seconds}))
+        if name == "as shipped":
+            draw_grid(takes[:8], list(PRESETS)).save(arguments.out / "grid.png")
+    (arguments.out / "table.md").write_text(write_table(figures))
+
+
+if __name__ == "__main__":
+    main()
