@@ -51,8 +51,8 @@ def train_angles(
     trained = [value for value in transformer.parameters() if value.requires_grad]
     optimizer = torch.optim.AdamW(trained, LEARNING_RATE, betas=(0.9, 0.98), weight_decay=0.0)
 
-    def step(number: int) -> dict[str, Tensor]:
-        loss = flow_loss(transformer, batches(number))
+    def step(number: int, generator: torch.Generator) -> dict[str, Tensor]:
+        loss = flow_loss(transformer, batches(number), generator)
         loss.backward()
         return {"velocity": loss}
 

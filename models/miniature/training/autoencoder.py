@@ -105,9 +105,10 @@ def train_vae(data: Path, folder: Path, num_steps: int, device: torch.device, *,
     through = torch.compile(stills) if compiled else stills
     judge_from = int(ADVERSARIAL_FROM * num_steps)
 
-    def step(number: int) -> dict[str, Tensor]:
+    def step(number: int, generator: torch.Generator) -> dict[str, Tensor]:
         pixels = batches(number)
-        noise = torch.randn(BATCH, 16, pixels.shape[2] // 8, pixels.shape[3] // 8, device=device)
+        shape = (BATCH, 16, pixels.shape[2] // 8, pixels.shape[3] // 8)
+        noise = torch.randn(shape, generator=generator).to(device)
         with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
             shown, mean, log_variance = through(pixels, noise)
         shown, mean, log_variance = shown.float(), mean.float(), log_variance.float()

@@ -88,7 +88,7 @@ def train_text_encoder(
     return model
 
 
-def _step(model: Any, processor: Qwen2VLProcessor, data: Path, number: int) -> dict[str, Tensor]:  # noqa: ANN401
+def _step(model: Any, processor: Qwen2VLProcessor, data: Path, number: int, _: torch.Generator) -> dict[str, Tensor]:  # noqa: ANN401
     batch = make_batch(processor, list(draw_lessons(data, number)), model.device)
     dtype = choose_dtype(model.device)
     with torch.autocast(model.device.type, dtype, enabled=dtype != torch.float32):

@@ -50,12 +50,14 @@ def walk(transformer: QwenImageTransformer2DModel, noisy: Tensor, start: Tensor,
     return noisy
 
 
-def distillation_loss(transformer: QwenImageTransformer2DModel, pairs: Pairs) -> Tensor:
+def distillation_loss(transformer: QwenImageTransformer2DModel, pairs: Pairs, generator: torch.Generator) -> Tensor:
     """Return the squared error of one step of the student against the teacher's way."""
-    schedule = levels(NUM_STEPS).to(pairs.views.device)
-    place = torch.randint(NUM_STEPS, (len(pairs.views),))
+    device = pairs.views.device
+    schedule = levels(NUM_STEPS).to(device)
+    place = torch.randint(NUM_STEPS, (len(pairs.views),), generator=generator)
     start, end = schedule[place], schedule[place + 1]
-    noisy = torch.lerp(pairs.views, torch.randn_like(pairs.views), start.view(-1, 1, 1))
+    noise = torch.randn(pairs.views.shape, generator=generator).to(device)
+    noisy = torch.lerp(pairs.views, noise, start.view(-1, 1, 1))
     transformer.disable_adapters()
     target = (walk(transformer, noisy, start, end, pairs) - noisy) / (end - start).view(-1, 1, 1)
     transformer.enable_adapters()
@@ -71,8 +73,8 @@ def train_lightning(
     trained = [value for value in transformer.parameters() if value.requires_grad]
     optimizer = torch.optim.AdamW(trained, LEARNING_RATE, betas=(0.9, 0.98), weight_decay=0.0)
 
-    def step(number: int) -> dict[str, Tensor]:
-        loss = distillation_loss(transformer, batches(number))
+    def step(number: int, generator: torch.Generator) -> dict[str, Tensor]:
+        loss = distillation_loss(transformer, batches(number), generator)
         loss.backward()
         return {"way": loss}
 

@@ -19,8 +19,8 @@ LOWEST_LR = 0.02
 AVERAGE_DECAY = 0.999
 SMOOTHING = 0.98
 
-Step = Callable[[int], dict[str, Tensor]]
-"""Takes the number of the step, leaves gradients behind, and returns the losses to be shown."""
+Step = Callable[[int, torch.Generator], dict[str, Tensor]]
+"""Takes the number of the step and its noise, leaves gradients behind, and returns the losses to be shown."""
 
 
 def train(
@@ -34,7 +34,6 @@ def train(
     parts = {"trained": trained, "optimizer": optimizer, **others}
     average = {name: value.detach().clone() for name, value in trained.named_parameters() if value.requires_grad}
     first = _resume(folder, parts, average)
-    torch.manual_seed(first)
     log = _Log(folder, first)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns) as progress:
@@ -42,7 +41,7 @@ def train(
         saved_at = time.monotonic()
         for number in range(first, num_steps):
             _set_lr(optimizer, number, num_steps)
-            losses = step(number)
+            losses = step(number, torch.Generator().manual_seed(number))
             nn.utils.clip_grad_norm_(trained.parameters(), 1.0)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)

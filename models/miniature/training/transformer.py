@@ -29,10 +29,10 @@ SHIFT = 3.0
 """Noise levels are drawn as the distilled schedule spaces them: most of them high."""
 
 
-def draw_sigmas(num: int, device: torch.device) -> Tensor:
+def draw_sigmas(num: int, generator: torch.Generator) -> Tensor:
     """Return noise levels (num,) in (0, 1), evenly spread over the places of the shifted schedule, in random order."""
-    even = (torch.randperm(num) + torch.rand(num)) / num
-    return (SHIFT * even / (1 + (SHIFT - 1) * even)).to(device)
+    even = (torch.randperm(num, generator=generator) + torch.rand(num, generator=generator)) / num
+    return SHIFT * even / (1 + (SHIFT - 1) * even)
 
 
 def predict_velocity(transformer: QwenImageTransformer2DModel, noisy: Tensor, sigmas: Tensor, pairs: Pairs) -> Tensor:
@@ -51,10 +51,11 @@ def predict_velocity(transformer: QwenImageTransformer2DModel, noisy: Tensor, si
     return velocity[:, : noisy.shape[1]].float()
 
 
-def flow_loss(transformer: QwenImageTransformer2DModel, pairs: Pairs) -> Tensor:
+def flow_loss(transformer: QwenImageTransformer2DModel, pairs: Pairs, generator: torch.Generator) -> Tensor:
     """Return the squared error of the velocity at random noise levels."""
-    sigmas = draw_sigmas(len(pairs.views), pairs.views.device)
-    noise = torch.randn_like(pairs.views)
+    device = pairs.views.device
+    sigmas = draw_sigmas(len(pairs.views), generator).to(device)
+    noise = torch.randn(pairs.views.shape, generator=generator).to(device)
     noisy = torch.lerp(pairs.views, noise, sigmas.view(-1, 1, 1))
     return functional.mse_loss(predict_velocity(transformer, noisy, sigmas, pairs), noise - pairs.views)
 
@@ -73,8 +74,8 @@ def train_transformer(batches: PairBatches, folder: Path, num_steps: int, device
     transformer = build_transformer().to(device)
     optimizer = torch.optim.AdamW(transformer.parameters(), LEARNING_RATE, betas=(0.9, 0.98), weight_decay=0.01)
 
-    def step(number: int) -> dict[str, Tensor]:
-        loss = flow_loss(transformer, batches(number))
+    def step(number: int, generator: torch.Generator) -> dict[str, Tensor]:
+        loss = flow_loss(transformer, batches(number), generator)
         loss.backward()
         return {"velocity": loss}
 
