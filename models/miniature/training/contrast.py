@@ -53,7 +53,9 @@ def train_clip(data: Path, folder: Path, num_steps: int, device: torch.device) -
     return model
 
 
-def _step(model: open_clip.CLIP, data: Path, device: torch.device, number: int, _: torch.Generator) -> dict[str, Tensor]:
+def _step(
+    model: open_clip.CLIP, data: Path, device: torch.device, number: int, _: torch.Generator
+) -> dict[str, Tensor]:
     pictures, tokens = draw_batch(data, number)
     dtype = choose_dtype(device)
     with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):

@@ -15,8 +15,8 @@ from rich.progress import track
 from torch import Tensor
 
 from models.loading import load_module
-from models.vae import encode_still, reduce_to_stills
 from models.miniature.training.views import open_shards
+from models.vae import encode_still, reduce_to_stills
 
 BATCH = 16
 

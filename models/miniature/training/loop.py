@@ -73,7 +73,7 @@ def _set_lr(optimizer: torch.optim.Optimizer, number: int, num_steps: int) -> No
 def _follow(average: Mapping[str, Tensor], trained: nn.Module, number: int) -> None:
     decay = min(AVERAGE_DECAY, (1 + number) / (10 + number))
     current = dict(trained.named_parameters())
-    torch._foreach_lerp_(list(average.values()), [current[name] for name in average], 1 - decay)  # noqa: SLF001
+    torch._foreach_lerp_(list(average.values()), [current[name] for name in average], 1 - decay)
 
 
 def _resume(folder: Path, parts: Mapping[str, Any], average: dict[str, Tensor]) -> int:
