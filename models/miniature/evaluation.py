@@ -1,8 +1,8 @@
 # pyright: standard, reportPrivateImportUsage=false
 """How good the miniature is, on scenes that nothing was trained on, against the truth that the film stage knows.
 
-Run `python -m models.miniature.evaluation --out FOLDER`. A picture counts as right if, of all true views of its scene and
-the master, the one that it is nearest to (mean squared error of RGB) is the one asked for.
+Run `python -m models.miniature.evaluation --out FOLDER`. A picture counts as right if, of all true views of its scene
+and the master, the one that it is nearest to (mean squared error of RGB) is the one asked for.
 """
 
 import argparse
@@ -115,7 +115,7 @@ def baselines(truths: Iterable[tuple[NDArray[np.uint8], Pictures]]) -> dict[str,
 
 
 def variants(profile: Profile) -> dict[str, Profile]:
-    """Return the profile as shipped, without its angle LoRA, and at other numbers of steps with and without Lightning."""
+    """Return the profile as shipped, without its angle LoRA, and at other numbers of steps, with Lightning or not."""
     angles = tuple(lora for lora in profile.loras if lora.name == "angles")
     lightning = tuple(lora for lora in profile.loras if lora.name == "lightning")
     rows = {"as shipped": profile, "without the angle LoRA": profile.model_copy(update={"loras": lightning})}

@@ -1,3 +1,4 @@
+# pyright: standard
 """What a film crew says on the stage: captions of pictures, and marks that name a camera position.
 
 The base model learns the marks, which share no word with the dialects of the LoRAs, and the text encoder and the CLIP

@@ -1,4 +1,4 @@
-# pyright: standard, reportPrivateImportUsage=false
+# pyright: standard, reportPrivateImportUsage=false, reportCallIssue=false, reportArgumentType=false
 """The multi-angle LoRA: the words of the relative dialect, brought to a transformer that knows the stage's marks.
 
 Run `python -m models.miniature.training.angles`. Rank, targets and key format are those of the real file.

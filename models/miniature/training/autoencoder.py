@@ -1,4 +1,4 @@
-# pyright: standard, reportPrivateImportUsage=false
+# pyright: standard, reportPrivateImportUsage=false, reportCallIssue=false, reportArgumentType=false
 """The autoencoder, trained on single views as the 2-D network that a still passes through.
 
 Run `python -m models.miniature.training.autoencoder`. First reconstruction alone, then with a patch discriminator,

@@ -1,4 +1,4 @@
-# pyright: standard, reportPrivateImportUsage=false
+# pyright: standard, reportPrivateImportUsage=false, reportCallIssue=false, reportArgumentType=false
 """The CLIP model: views of the stage and their captions, told apart within a batch.
 
 Run `python -m models.miniature.training.contrast`.

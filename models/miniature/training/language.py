@@ -1,4 +1,4 @@
-# pyright: standard, reportPrivateImportUsage=false
+# pyright: standard, reportPrivateImportUsage=false, reportCallIssue=false, reportArgumentType=false
 """The text encoder, taught to say what a picture shows, and to read what it is told.
 
 Run `python -m models.miniature.training.language`. The language model sees the very template of the edit model: hidden
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -61,7 +61,7 @@ def draw_lessons(data: Path, number: int) -> Iterator[Lesson]:
 def condition_raster(picture: Image.Image) -> Image.Image:
     """Return the picture at the size at which the text encoder sees it."""
     width, height = choose_raster(picture.width, picture.height, MINIATURE.condition_area_px)
-    return VaeImageProcessor(vae_scale_factor=16).resize(picture, height, width)
+    return cast("Image.Image", VaeImageProcessor(vae_scale_factor=16).resize(picture, height, width))
 
 
 def make_batch(processor: Qwen2VLProcessor, lessons: list[Lesson], device: torch.device) -> dict[str, Tensor]:

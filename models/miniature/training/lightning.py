@@ -1,8 +1,8 @@
-# pyright: standard, reportPrivateImportUsage=false
+# pyright: standard, reportPrivateImportUsage=false, reportCallIssue=false, reportArgumentType=false
 """The Lightning LoRA: eight steps that end where the transformer's forty end.
 
-Run `python -m models.miniature.training.lightning`. From a noise level of the 8-step schedule the frozen transformer takes
-small Euler steps down to the next level; the LoRA learns to make that way in one.
+Run `python -m models.miniature.training.lightning`. From a noise level of the 8-step schedule the frozen
+transformer takes small Euler steps down to the next level; the LoRA learns to make that way in one.
 
 Source: Salimans and Ho 2022, "Progressive Distillation for Fast Sampling of Diffusion Models", with the teacher's small
 steps taken at once instead of in rounds.
@@ -12,7 +12,7 @@ import argparse
 from pathlib import Path
 
 import torch
-from diffusers import FlowMatchEulerDiscreteScheduler, QwenImageTransformer2DModel
+from diffusers import QwenImageTransformer2DModel
 from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional
@@ -24,20 +24,12 @@ from models.miniature.training.pairs import PairBatches, Pairs
 from models.miniature.training.transformer import open_batches, predict_velocity
 from models.miniature.untrained import LIGHTNING_ALPHA, LIGHTNING_RANK, LIGHTNING_TARGETS
 from models.miniature.words import name_mark
-from models.profiles import DISTILLED_SCHEDULER
+from models.profiles import MINIATURE
+from models.stages import schedule
 
 LEARNING_RATE = 3e-3
-NUM_STEPS = 8
 TEACHER_STEPS = 5
 """Of the teacher for one of the student's: forty in all."""
-
-
-def levels(num_steps: int) -> Tensor:
-    """Return the noise levels of the distilled schedule, num_steps + 1 of them, from 1 to 0."""
-    scheduler = FlowMatchEulerDiscreteScheduler(**DISTILLED_SCHEDULER)
-    sigmas = torch.linspace(1.0, 1 / num_steps, num_steps).tolist()
-    scheduler.set_timesteps(sigmas=sigmas, mu=DISTILLED_SCHEDULER["base_shift"])
-    return torch.as_tensor(scheduler.sigmas)
 
 
 @torch.no_grad()
@@ -53,9 +45,9 @@ def walk(transformer: QwenImageTransformer2DModel, noisy: Tensor, start: Tensor,
 def distillation_loss(transformer: QwenImageTransformer2DModel, pairs: Pairs, generator: torch.Generator) -> Tensor:
     """Return the squared error of one step of the student against the teacher's way."""
     device = pairs.views.device
-    schedule = levels(NUM_STEPS).to(device)
-    place = torch.randint(NUM_STEPS, (len(pairs.views),), generator=generator)
-    start, end = schedule[place], schedule[place + 1]
+    levels = schedule(MINIATURE).to(device)
+    place = torch.randint(MINIATURE.num_steps, (len(pairs.views),), generator=generator)
+    start, end = levels[place], levels[place + 1]
     noise = torch.randn(pairs.views.shape, generator=generator).to(device)
     noisy = torch.lerp(pairs.views, noise, start.view(-1, 1, 1))
     transformer.disable_adapters()

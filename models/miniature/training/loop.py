@@ -1,11 +1,11 @@
 # pyright: standard, reportPrivateImportUsage=false
-"""The loop of every recipe: resumable, on any device, with a progress bar, an average of the weights and a loss plot."""
+"""The loop of every recipe: resumable, on any device, with a progress bar, averaged weights and a loss plot."""
 
 import json
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import matplotlib as mpl
 import torch
@@ -19,13 +19,19 @@ LOWEST_LR = 0.02
 AVERAGE_DECAY = 0.999
 SMOOTHING = 0.98
 
+Module = TypeVar("Module", bound=nn.Module)
 Step = Callable[[int, torch.Generator], dict[str, Tensor]]
 """Takes the number of the step and its noise, leaves gradients behind, and returns the losses to be shown."""
 
 
 def train(
-    step: Step, trained: nn.Module, optimizer: torch.optim.Optimizer, folder: Path, num_steps: int, **others: Any
-) -> nn.Module:
+    step: Step,
+    trained: Module,
+    optimizer: torch.optim.Optimizer,
+    folder: Path,
+    num_steps: int,
+    **others: nn.Module | torch.optim.Optimizer,
+) -> Module:
     """Train until `num_steps`, from the last checkpoint in `folder` on; leave `trained` with its averaged weights.
 
     `others` are modules and optimizers that `step` updates itself and that a checkpoint must hold too.

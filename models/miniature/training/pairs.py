@@ -1,4 +1,4 @@
-# pyright: standard, reportPrivateImportUsage=false
+# pyright: standard, reportPrivateImportUsage=false, reportCallIssue=false, reportArgumentType=false
 """What the transformer learns from: a master, a text, and the view that the text asks for, all encoded."""
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-# pyright: standard, reportPrivateImportUsage=false
+# pyright: standard, reportPrivateImportUsage=false, reportCallIssue=false, reportArgumentType=false
 """The transformer: flow matching from noise to the view that a mark of the stage names, given the master.
 
 Run `python -m models.miniature.training.transformer`. It learns the stage and its marks, and no word of the dialects in
