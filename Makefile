@@ -1,8 +1,9 @@
 # The menu. Every target sets up what it needs on a machine with Python 3.11+ and make.
 .DEFAULT_GOAL := help
-.PHONY: help setup weights demo test check format bench serve lock
+.PHONY: help setup weights demo test check format bench train eval serve lock
 
 PYTHON := .venv/bin/python
+TRAIN := $(PYTHON) -m models.miniature.training
 SEED ?= 0
 SCENE ?= example
 MASTER ?= docs/pictures/example_master.png
@@ -41,6 +42,20 @@ format: setup ## rewrite the code in the house format
 bench: weights ## time seven angles against the stock pipeline
 	$(PYTHON) -m tests.benchmark.coverage
 
+train: weights ## make the weights of the miniature again, recipe by recipe; begins where it stopped, takes hours
+	$(TRAIN).views
+	$(TRAIN).captions
+	$(TRAIN).autoencoder --compile
+	$(TRAIN).latents
+	$(TRAIN).language
+	$(TRAIN).contrast
+	$(TRAIN).transformer
+	$(TRAIN).angles
+	$(TRAIN).lightning
+
+eval: weights ## judge the miniature on held-out scenes: a table and a picture grid in .mastershot/evaluation
+	$(PYTHON) -m models.miniature.evaluation
+
 serve: weights ## Prefect server with UI, worker and deployments, until Ctrl-C
 	PREFECT_LOGGING_LEVEL=INFO $(PYTHON) -m deployments.serve
 
@@ -57,6 +72,6 @@ lock: ## resolve pyproject.toml anew into requirements.lock
 	@touch $@
 
 weights/miniature/.made: .venv/.synced models/miniature/untrained.py models/miniature/architecture.py \
-    models/miniature/tokenizer.py models/profiles.py models/template.py models/dialects.py
+    models/miniature/tokenizer.py models/miniature/words.py models/profiles.py models/template.py models/dialects.py
 	$(PYTHON) -m models.miniature.untrained --weights weights
 	@touch $@

@@ -30,7 +30,7 @@ from models.miniature.words import name_mark
 from models.profiles import MINIATURE
 from models.template import PREFIX, suffix
 
-BATCH = 16
+BATCH = 8
 LEARNING_RATE = 1e-3
 IGNORED = -100
 """The label of a token that is not asked for."""
@@ -102,7 +102,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=Path(".mastershot/training/views"))
     parser.add_argument("--folder", type=Path, default=Path(".mastershot/training/language"))
-    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--weights", type=Path, default=Path("weights"))
     parser.add_argument("--device", default="cpu")
     arguments = parser.parse_args()
