@@ -7,15 +7,17 @@ import numpy as np
 import pytest
 import torch
 from diffusers import AutoencoderKLQwenImage, QwenImageTransformer2DModel
+from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from models.loading import attach_lora, load_module
+from models.loading import attach_lora, load_module, load_pipeline
 from models.miniature.architecture import build_transformer, build_vae
 from models.miniature.training.angles import attach_new_lora, read_pairs, write_angles
 from models.miniature.training.autoencoder import Stills, write_vae
 from models.miniature.training.lightning import write_lightning
 from models.miniature.training.loop import train
+from models.miniature.training.pairs import encode_texts
 from models.miniature.training.transformer import draw_sigmas
 from models.miniature.training.views import draw_shard, open_shards, shard_path
 from models.miniature.untrained import (
@@ -25,7 +27,8 @@ from models.miniature.untrained import (
     LIGHTNING_RANK,
     LIGHTNING_TARGETS,
 )
-from models.profiles import Lora
+from models.profiles import MINIATURE, Lora
+from models.stages import encode_instructions, encode_reference
 from models.vae import decode_still, encode_still, reduce_to_stills
 
 
@@ -110,6 +113,21 @@ def test_a_lora_is_written_as_the_real_file(kind: str, tmp_path: Path) -> None:
     }
     with torch.inference_mode():
         assert torch.allclose(loaded(**inputs)[0], transformer(**inputs)[0], atol=1e-4)
+
+
+def test_texts_are_encoded_as_when_pictures_are_made(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the transformer is trained on is what it will be told: the same states and the same mask."""
+    monkeypatch.setattr("models.miniature.training.pairs.choose_dtype", lambda _: torch.float32)
+    pipeline = load_pipeline(MINIATURE, weights)
+    masters = [Image.fromarray(np.random.default_rng(n).integers(0, 256, (128, 224, 3), np.uint8)) for n in range(2)]
+    prompts = ["Mark six, chest crane, outer track, long glass.", "Move the camera left."]
+    states, mask = encode_texts(pipeline.processor, pipeline.text_encoder, masters, prompts * 2)
+    for place, master in enumerate(masters):
+        told = encode_instructions(pipeline, encode_reference(pipeline, master), prompts)
+        rows = slice(2 * place, 2 * place + 2)
+        assert torch.allclose(states[rows], told.states, atol=1e-4)
+        assert told.mask is not None
+        assert torch.equal(mask[rows], told.mask)
 
 
 def test_noise_levels_are_spread_over_the_schedule() -> None:
