@@ -70,7 +70,7 @@ def shard_path(folder: Path, number: int) -> Path:
 
 
 def draw_shard(folder: Path, number: int) -> None:
-    """Draw one shard, unless it is there; four rays a pixel take half the time of nine and differ from them by 32 dB."""
+    """Draw one shard, unless it is there; four rays a pixel take half the time of nine and are 32 dB from them."""
     path = shard_path(folder, number)
     if path.exists():
         return
