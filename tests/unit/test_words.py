@@ -10,8 +10,9 @@ from models.miniature.cameras import camera_for
 from models.miniature.raycast import View, render_view
 from models.miniature.stage import ObjectId, make_scene
 from models.miniature.tokenizer import build_tokenizer
+from models.miniature.training.captions import describe
 from models.miniature.training.views import ALL_POSES
-from models.miniature.words import all_sentences, describe, name_mark
+from models.miniature.words import all_sentences, name_mark
 
 
 def words_of(text: str) -> set[str]:

@@ -1,3 +1,4 @@
+# pyright: standard
 """Captions of the views of a shard, made from what the camera truly sees.
 
 Run `python -m models.miniature.training.captions --data FOLDER --shards 16`.
@@ -7,17 +8,48 @@ import argparse
 import json
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from rich.progress import track
+from skimage.color import rgb2lab
 
 from models.camera import Pose
 from models.miniature.cameras import camera_for
-from models.miniature.raycast import render_view
-from models.miniature.stage import Scene, make_scene
+from models.miniature.raycast import View, render_view
+from models.miniature.stage import ObjectId, Scene, make_scene
 from models.miniature.training.views import HEIGHT_PX, SCENES_PER_SHARD, WIDTH_PX, training_poses, training_seed
-from models.miniature.words import describe
+from models.miniature.words import COLOURS, NAMES, PLACES, caption
+
+SMALLEST_SHARE = 0.002
+"""Of the picture; what is smaller is not worth a word."""
+
+_LAB = rgb2lab(np.array([list(COLOURS.values())], np.uint8))[0]
 
 
-def caption(scene: Scene, pose: Pose) -> str:
+def describe(view: View) -> str:
+    """Return a caption: what is seen, in which colour and where, people first."""
+    masks = {name: view.object_ids == ObjectId[part] for part, name in NAMES.items()}
+    return caption(
+        (name, name_colour(view.picture[mask]), name_place(mask))
+        for name, mask in masks.items()
+        if mask.mean() >= SMALLEST_SHARE
+    )
+
+
+def name_place(mask: NDArray[np.bool_]) -> str:
+    """Return which third of the picture the middle of something is in."""
+    return PLACES[int(np.nonzero(mask)[1].mean() * len(PLACES) / mask.shape[1])]
+
+
+def name_colour(pixels: NDArray[np.uint8]) -> str:
+    """Return the colour with most votes; a pixel's vote grows with its chroma, so that a jacket beats its shadow."""
+    lab = rgb2lab(pixels[:: len(pixels) // 200 + 1, None])
+    nearest = np.linalg.norm(lab - _LAB, axis=-1).argmin(axis=-1)
+    votes = np.bincount(nearest, weights=5 + np.hypot(lab[:, 0, 1], lab[:, 0, 2]), minlength=len(COLOURS))
+    return list(COLOURS)[int(votes.argmax())]
+
+
+def caption_pose(scene: Scene, pose: Pose) -> str:
     """Return the caption of a view; one ray a pixel is enough for words."""
     camera = camera_for(pose.azimuth_deg, pose.elevation_deg, pose.distance, is_wide_lens=pose.lens == "wide")
     return describe(render_view(scene, camera, WIDTH_PX, HEIGHT_PX, samples_per_axis=1))
@@ -37,7 +69,7 @@ def write_captions(folder: Path, number: int) -> None:
     for place in range(SCENES_PER_SHARD):
         seed = training_seed(number * SCENES_PER_SHARD + place)
         scene = make_scene(seed)
-        lines.append([caption(scene, pose) for pose in training_poses(seed)])
+        lines.append([caption_pose(scene, pose) for pose in training_poses(seed)])
     path.write_text(json.dumps(lines))
 
 
