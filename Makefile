@@ -47,6 +47,7 @@ train: weights ## make the weights of the miniature again, recipe by recipe; beg
 	$(TRAIN).captions
 	$(TRAIN).autoencoder --compile
 	$(TRAIN).latents
+	$(TRAIN).sharpness --compile
 	$(TRAIN).language
 	$(TRAIN).contrast
 	$(TRAIN).transformer

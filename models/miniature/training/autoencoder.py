@@ -1,8 +1,7 @@
 # pyright: standard, reportPrivateImportUsage=false, reportCallIssue=false, reportArgumentType=false
 """The autoencoder, trained on single views as the 2-D network that a still passes through.
 
-Run `python -m models.miniature.training.autoencoder`. First reconstruction alone, then with a patch discriminator,
-which asks for the sharpness that an absolute difference does not.
+Run `python -m models.miniature.training.autoencoder`.
 """
 
 import argparse
@@ -26,9 +25,6 @@ CROP_PX = 128
 LEARNING_RATE = 6e-4
 GRADIENT_WEIGHT = 1.0
 PRIOR_WEIGHT = 1e-5
-ADVERSARIAL_WEIGHT = 0.02
-ADVERSARIAL_FROM = 0.7
-"""Share of the steps after which the discriminator joins."""
 
 
 class ViewBatches:
@@ -71,14 +67,6 @@ class Stills(nn.Module):
         return self.vae.decoder(self.vae.post_quant_conv(latents))[:, :, 0], mean, log_variance
 
 
-def build_discriminator() -> nn.Module:
-    """Return a small patch discriminator: one figure for every 8x8 pixels, each seeing 38x38."""
-    layers: list[nn.Module] = []
-    for inputs, outputs in ((3, 32), (32, 64), (64, 96)):
-        layers += [nn.utils.spectral_norm(nn.Conv2d(inputs, outputs, 4, 2, 1)), nn.LeakyReLU(0.2)]
-    return nn.Sequential(*layers, nn.utils.spectral_norm(nn.Conv2d(96, 1, 3, 1, 1)))
-
-
 def gradients(pixels: Tensor) -> tuple[Tensor, Tensor]:
     """Return the differences of neighbours, across and down."""
     return pixels[..., 1:] - pixels[..., :-1], pixels[..., 1:, :] - pixels[..., :-1, :]
@@ -98,12 +86,9 @@ def train_vae(data: Path, folder: Path, num_steps: int, device: torch.device, *,
     """Train an autoencoder from a seed, or on from its checkpoint in `folder`."""
     torch.manual_seed(0)
     stills = Stills(reduce_to_stills(build_vae()).requires_grad_(requires_grad=True)).to(device)
-    judge = build_discriminator().to(device)
     optimizer = torch.optim.AdamW(stills.parameters(), LEARNING_RATE, betas=(0.9, 0.99), weight_decay=1e-4)
-    judging = torch.optim.AdamW(judge.parameters(), 4e-4, betas=(0.5, 0.9))
     batches, dtype = ViewBatches(data, device), choose_dtype(device)
     through = torch.compile(stills) if compiled else stills
-    judge_from = int(ADVERSARIAL_FROM * num_steps)
 
     def step(number: int, generator: torch.Generator) -> dict[str, Tensor]:
         pixels = batches(number)
@@ -111,37 +96,13 @@ def train_vae(data: Path, folder: Path, num_steps: int, device: torch.device, *,
         noise = torch.randn(shape, generator=generator).to(device)
         with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
             shown, mean, log_variance = through(pixels, noise)
-        shown, mean, log_variance = shown.float(), mean.float(), log_variance.float()
-        losses = reconstruction_losses(shown, pixels)
+        mean, log_variance = mean.float(), log_variance.float()
+        losses = reconstruction_losses(shown.float(), pixels)
         losses["prior"] = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).mean()
-        total = losses["l1"] + GRADIENT_WEIGHT * losses["edges"] + PRIOR_WEIGHT * losses["prior"]
-        if number >= judge_from:
-            with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
-                losses["fooling"] = -judge.requires_grad_(requires_grad=False)(shown).float().mean()
-            ramp = min(1.0, (number - judge_from) / 500)
-            total = total + ADVERSARIAL_WEIGHT * ramp * losses["fooling"]
-        total.backward()
-        if number >= judge_from:
-            losses["judge"] = _judge(judge, judging, pixels, shown.detach(), dtype)
+        (losses["l1"] + GRADIENT_WEIGHT * losses["edges"] + PRIOR_WEIGHT * losses["prior"]).backward()
         return losses
 
-    train(step, stills, optimizer, folder, num_steps, judge=judge, judging=judging)
-    return stills
-
-
-def _judge(
-    judge: nn.Module, optimizer: torch.optim.Optimizer, real: Tensor, fake: Tensor, dtype: torch.dtype
-) -> Tensor:
-    """Teach the discriminator once, by the hinge loss, and return that loss."""
-    judge.requires_grad_(requires_grad=True)
-    with torch.autocast(real.device.type, dtype, enabled=dtype != torch.float32):
-        verdicts = judge(torch.cat((real, fake))).float()
-    is_real, is_fake = verdicts.chunk(2)
-    loss = functional.relu(1 - is_real).mean() + functional.relu(1 + is_fake).mean()
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    optimizer.step()
-    return loss
+    return train(step, stills, optimizer, folder, num_steps)
 
 
 @torch.inference_mode()
@@ -171,7 +132,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=Path(".mastershot/training/views"))
     parser.add_argument("--folder", type=Path, default=Path(".mastershot/training/vae"))
-    parser.add_argument("--steps", type=int, default=12000)
+    parser.add_argument("--steps", type=int, default=9500)
     parser.add_argument("--weights", type=Path, default=Path("weights"))
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--compile", action="store_true", help="needs a C++ compiler; twice as fast")
