@@ -50,9 +50,9 @@ train: weights ## make the weights of the miniature again, recipe by recipe; beg
 	$(TRAIN).sharpness --compile
 	$(TRAIN).language
 	$(TRAIN).contrast
-	$(TRAIN).transformer
-	$(TRAIN).angles
-	$(TRAIN).lightning
+	$(TRAIN).transformer --compile
+	$(TRAIN).angles --compile
+	$(TRAIN).lightning --compile
 
 eval: weights ## judge the miniature on held-out scenes: a table and a picture grid in .mastershot/evaluation
 	$(PYTHON) -m models.miniature.evaluation

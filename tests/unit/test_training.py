@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from diffusers import AutoencoderKLQwenImage, QwenImageTransformer2DModel
+from diffusers.models.transformers.transformer_qwenimage import apply_rotary_emb_qwen
 from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor, nn
@@ -18,7 +19,7 @@ from models.miniature.training.autoencoder import Stills, write_vae
 from models.miniature.training.lightning import write_lightning
 from models.miniature.training.loop import train
 from models.miniature.training.pairs import encode_texts
-from models.miniature.training.transformer import draw_sigmas
+from models.miniature.training.transformer import draw_sigmas, rotate
 from models.miniature.training.views import draw_shard, open_shards, shard_path
 from models.miniature.untrained import (
     ANGLES_RANK,
@@ -128,6 +129,14 @@ def test_texts_are_encoded_as_when_pictures_are_made(weights: Path, monkeypatch:
         assert torch.allclose(states[rows], told.states, atol=1e-4)
         assert told.mask is not None
         assert torch.equal(mask[rows], told.mask)
+
+
+def test_rotary_embeddings_without_complex_numbers_are_the_same() -> None:
+    """What the compiler takes turns queries as the library does."""
+    x = torch.randn(2, 5, 3, 8)
+    frequencies = torch.polar(torch.ones(5, 4), torch.randn(5, 4))
+    theirs = apply_rotary_emb_qwen(x, frequencies, use_real=False)
+    assert torch.allclose(rotate(x, frequencies, use_real=False), theirs, atol=1e-6)
 
 
 def test_noise_levels_are_spread_over_the_schedule() -> None:

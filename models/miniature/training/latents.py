@@ -1,5 +1,5 @@
 # pyright: standard, reportPrivateImportUsage=false
-"""The views of all shards as the trained autoencoder sees them.
+"""The views of all shards as the trained autoencoder sees them, at full size and at half.
 
 Run `python -m models.miniature.training.latents`; shards that are encoded already are not encoded again.
 """
@@ -13,6 +13,7 @@ from diffusers import AutoencoderKLQwenImage
 from numpy.typing import NDArray
 from rich.progress import track
 from torch import Tensor
+from torch.nn import functional
 
 from models.loading import load_module
 from models.miniature.training.views import open_shards
@@ -21,19 +22,24 @@ from models.vae import encode_still, reduce_to_stills
 BATCH = 16
 
 
+def coarse(folder: Path) -> Path:
+    """Return where the latents of views at half size lie, beside those at full size."""
+    return folder.with_name(f"{folder.name}_coarse")
+
+
 def latents_path(folder: Path, number: int) -> Path:
     """Return where the latents of a shard lie: (scenes, views, 16, H/8, W/8) in half precision, normalised."""
     return folder / f"latents-{number:05}.npy"
 
 
 @torch.inference_mode()
-def encode_views(vae: AutoencoderKLQwenImage, pictures: NDArray[np.uint8]) -> Tensor:
-    """Return the normalised latents (B, 16, H/8, W/8) of pictures (B, H, W, 3)."""
+def encode_views(vae: AutoencoderKLQwenImage, pictures: NDArray[np.uint8], shrink: int = 1) -> Tensor:
+    """Return the normalised latents (B, 16, H/8, W/8) of pictures (B, H, W, 3), sides divided by `shrink`."""
     pixels = torch.from_numpy(np.ascontiguousarray(pictures)).to(vae.device).permute(0, 3, 1, 2).float() / 127.5 - 1
-    return encode_still(vae, pixels)
+    return encode_still(vae, functional.avg_pool2d(pixels, shrink))
 
 
-def encode_shards(vae: AutoencoderKLQwenImage, data: Path, folder: Path) -> None:
+def encode_shards(vae: AutoencoderKLQwenImage, data: Path, folder: Path, shrink: int) -> None:
     """Encode every shard of `data` that has no latents in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     shards = open_shards(data)
@@ -42,7 +48,9 @@ def encode_shards(vae: AutoencoderKLQwenImage, data: Path, folder: Path) -> None
         if path.exists():
             continue
         flat = shard.reshape(-1, *shard.shape[2:])
-        parts = [encode_views(vae, flat[start : start + BATCH]).half().cpu() for start in range(0, len(flat), BATCH)]
+        parts = [
+            encode_views(vae, flat[start : start + BATCH], shrink).half().cpu() for start in range(0, len(flat), BATCH)
+        ]
         latents = torch.cat(parts).numpy()
         unfinished = path.with_suffix(".tmp.npy")
         np.save(unfinished, latents.reshape(*shard.shape[:2], *latents.shape[1:]))
@@ -67,7 +75,8 @@ def main() -> None:
     arguments = parser.parse_args()
     vae = load_module(AutoencoderKLQwenImage, arguments.weights / "miniature/vae", torch.float32)
     reduce_to_stills(vae).requires_grad_(requires_grad=False).to(arguments.device)
-    encode_shards(vae, arguments.data, arguments.folder)
+    encode_shards(vae, arguments.data, coarse(arguments.folder), shrink=2)
+    encode_shards(vae, arguments.data, arguments.folder, shrink=1)
 
 
 if __name__ == "__main__":

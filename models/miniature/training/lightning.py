@@ -21,7 +21,7 @@ from models.loading import load_module
 from models.miniature.training.angles import attach_new_lora, read_pairs
 from models.miniature.training.loop import train
 from models.miniature.training.pairs import PairBatches, Pairs
-from models.miniature.training.transformer import open_batches, predict_velocity
+from models.miniature.training.transformer import compile_blocks, open_batches, predict_velocity
 from models.miniature.untrained import LIGHTNING_ALPHA, LIGHTNING_RANK, LIGHTNING_TARGETS
 from models.miniature.words import name_mark
 from models.profiles import MINIATURE
@@ -57,11 +57,13 @@ def distillation_loss(transformer: QwenImageTransformer2DModel, pairs: Pairs, ge
 
 
 def train_lightning(
-    transformer: QwenImageTransformer2DModel, batches: PairBatches, folder: Path, num_steps: int
+    transformer: QwenImageTransformer2DModel, batches: PairBatches, folder: Path, num_steps: int, *, compiled: bool
 ) -> dict[str, tuple[Tensor, Tensor]]:
     """Train the LoRA from a seed, or on from its checkpoint in `folder`."""
     torch.manual_seed(0)
     attach_new_lora(transformer, LIGHTNING_TARGETS, LIGHTNING_RANK, LIGHTNING_ALPHA)
+    if compiled:
+        compile_blocks(transformer)
     trained = [value for value in transformer.parameters() if value.requires_grad]
     optimizer = torch.optim.AdamW(trained, LEARNING_RATE, betas=(0.9, 0.98), weight_decay=0.0)
 
@@ -94,11 +96,14 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, default=Path("weights"))
     parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--compile", action="store_true", help="needs a C++ compiler; 1.4 times as fast")
     arguments = parser.parse_args()
     device = torch.device(arguments.device)
     batches = open_batches(arguments.data, arguments.latents, arguments.weights, device, name_mark)
     transformer = load_module(QwenImageTransformer2DModel, arguments.weights / "miniature/transformer", torch.float32)
-    pairs = train_lightning(transformer.to(device), batches, arguments.folder, arguments.steps)
+    pairs = train_lightning(
+        transformer.to(device), batches, arguments.folder, arguments.steps, compiled=arguments.compile
+    )
     write_lightning(pairs, arguments.weights / "miniature/loras/lightning-8steps.safetensors")
 
 

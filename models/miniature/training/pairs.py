@@ -20,6 +20,8 @@ from models.stages import pack
 from models.template import PREFIX, SYSTEM, suffix
 
 SCENES_PER_BATCH = 4
+TEXT_MULTIPLE = 16
+"""Texts are padded to a multiple of this: few shapes, each compiled once."""
 
 Wording = Callable[[Pose], str]
 """How a pose is put into words."""
@@ -94,7 +96,9 @@ def encode_texts(
     inputs = processor(text=[PREFIX] * len(masters), images=seen, return_tensors="pt")
     inputs.pop("mm_token_type_ids", None)
     cache = DynamicCache(config=text_encoder.config)
-    tokens = processor.tokenizer([suffix(prompt) for prompt in prompts], padding=True, return_tensors="pt").to(device)
+    tokens = processor.tokenizer(
+        [suffix(prompt) for prompt in prompts], padding=True, pad_to_multiple_of=TEXT_MULTIPLE, return_tensors="pt"
+    ).to(device)
     dtype = choose_dtype(device)
     with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
         prefix = text_encoder.model(**inputs.to(device), past_key_values=cache, use_cache=True).last_hidden_state

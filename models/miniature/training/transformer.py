@@ -9,24 +9,44 @@ Source: Lipman et al. 2023, "Flow Matching for Generative Modeling"; Liu et al. 
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 import torch
 from diffusers import QwenImageTransformer2DModel
+from diffusers.models.transformers import transformer_qwenimage
 from torch import Tensor
 from torch.nn import functional
 from transformers import Qwen2_5_VLForConditionalGeneration
 
 from models.loading import load_module
 from models.miniature.architecture import build_transformer
+from models.miniature.training.latents import coarse
 from models.miniature.training.loop import choose_dtype, train
 from models.miniature.training.pairs import PairBatches, Pairs, Wording
 from models.miniature.untrained import build_processor
 from models.miniature.words import name_mark
 
 LEARNING_RATE = 8e-4
+COARSE_SHARE = 0.6
+"""Of the steps see views of half the size, whose tokens are a quarter as many."""
 SHIFT = 3.0
 """Noise levels are drawn as the distilled schedule spaces them: most of them high."""
+
+
+def rotate(x: Tensor, frequencies: Tensor, use_real: bool = False) -> Tensor:  # noqa: ARG001, FBT001, FBT002
+    """Turn queries or keys (B, S, H, D) by rotary embeddings (S, D/2), as the library does, without complex numbers.
+
+    The compiler makes no code of complex numbers; with this in their place a step takes 0.7 of the time.
+    """
+    cos, sin = frequencies.real[:, None], frequencies.imag[:, None]
+    a, b = x.float().unflatten(-1, (-1, 2)).unbind(-1)
+    return torch.stack((a * cos - b * sin, a * sin + b * cos), dim=-1).flatten(-2).type_as(x)
+
+
+def compile_blocks(transformer: QwenImageTransformer2DModel) -> None:
+    """Compile every block for training, with its rotary embeddings in real numbers."""
+    transformer_qwenimage.apply_rotary_emb_qwen = rotate
+    for block in transformer.transformer_blocks:
+        block.compile(dynamic=False)
 
 
 def draw_sigmas(num: int, generator: torch.Generator) -> Tensor:
@@ -44,7 +64,7 @@ def predict_velocity(transformer: QwenImageTransformer2DModel, noisy: Tensor, si
             hidden_states=torch.cat([noisy, pairs.masters], dim=1),
             timestep=sigmas,
             encoder_hidden_states=pairs.states,
-            encoder_hidden_states_mask=None if bool(pairs.mask.all()) else pairs.mask,
+            encoder_hidden_states_mask=pairs.mask,
             img_shapes=[[shape, shape]] * len(noisy),
             return_dict=False,
         )[0]
@@ -68,14 +88,25 @@ def open_batches(data: Path, latents: Path, weights: Path, device: torch.device,
     return PairBatches(data, latents, build_processor(), text_encoder, wording)
 
 
-def train_transformer(batches: PairBatches, folder: Path, num_steps: int, device: torch.device) -> Any:  # noqa: ANN401
-    """Train a transformer from a seed, or on from its checkpoint in `folder`."""
+def train_transformer(
+    coarse_batches: PairBatches,
+    batches: PairBatches,
+    folder: Path,
+    num_steps: int,
+    device: torch.device,
+    *,
+    compiled: bool,
+) -> QwenImageTransformer2DModel:
+    """Train from a seed, or on from the checkpoint in `folder`: on views of half the size first, then whole."""
     torch.manual_seed(0)
     transformer = build_transformer().to(device)
+    if compiled:
+        compile_blocks(transformer)
     optimizer = torch.optim.AdamW(transformer.parameters(), LEARNING_RATE, betas=(0.9, 0.98), weight_decay=0.01)
 
     def step(number: int, generator: torch.Generator) -> dict[str, Tensor]:
-        loss = flow_loss(transformer, batches(number), generator)
+        drawn = coarse_batches if number < COARSE_SHARE * num_steps else batches
+        loss = flow_loss(transformer, drawn(number), generator)
         loss.backward()
         return {"velocity": loss}
 
@@ -91,10 +122,12 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, default=Path("weights"))
     parser.add_argument("--steps", type=int, default=10000)
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--compile", action="store_true", help="needs a C++ compiler; 1.4 times as fast")
     arguments = parser.parse_args()
     device = torch.device(arguments.device)
-    batches = open_batches(arguments.data, arguments.latents, arguments.weights, device, name_mark)
-    transformer = train_transformer(batches, arguments.folder, arguments.steps, device)
+    sources = (coarse(arguments.latents), arguments.latents)
+    batches = [open_batches(arguments.data, latents, arguments.weights, device, name_mark) for latents in sources]
+    transformer = train_transformer(*batches, arguments.folder, arguments.steps, device, compiled=arguments.compile)
     torch.nn.Module.to(transformer, torch.bfloat16).save_pretrained(arguments.weights / "miniature/transformer")
 
 
