@@ -126,9 +126,12 @@ def test_texts_are_encoded_as_when_pictures_are_made(weights: Path, monkeypatch:
     for place, master in enumerate(masters):
         told = encode_instructions(pipeline, encode_reference(pipeline, master), prompts)
         rows = slice(2 * place, 2 * place + 2)
-        assert torch.allclose(states[rows], told.states, atol=1e-4)
+        length = told.states.shape[1]
+        assert torch.allclose(states[rows, :length], told.states, atol=1e-4)
+        assert not states[rows, length:].any()
         assert told.mask is not None
-        assert torch.equal(mask[rows], told.mask)
+        assert torch.equal(mask[rows, :length], told.mask)
+        assert not mask[rows, length:].any()
 
 
 def test_rotary_embeddings_without_complex_numbers_are_the_same() -> None:
