@@ -6,22 +6,22 @@ system text, picture, instruction, and then answers with the caption.
 """
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import torch
 from diffusers.image_processor import VaeImageProcessor
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional
 from transformers import Qwen2_5_VLForConditionalGeneration, Qwen2VLProcessor
 
 from models.dialects import all_relative_moves
 from models.framing import choose_raster
-from models.miniature.architecture import build_text_encoder
+from models.miniature.architecture import TEXT, build_text_encoder
 from models.miniature.training.captions import read_captions
 from models.miniature.training.loop import choose_dtype, train
 from models.miniature.training.views import ALL_POSES, open_shards
@@ -32,6 +32,7 @@ from models.template import PREFIX, suffix
 
 BATCH = 8
 LEARNING_RATE = 1e-3
+ECHO_WEIGHT = 0.5
 IGNORED = -100
 """The label of a token that is not asked for."""
 
@@ -76,25 +77,48 @@ def make_batch(processor: Qwen2VLProcessor, lessons: list[Lesson], device: torch
     return dict(inputs.to(device)) | {"labels": labels.masked_fill(is_prefix, IGNORED).to(device)}
 
 
+class Pupil(nn.Module):
+    """A text encoder and, while it learns, a head that says for every state which token it stands for.
+
+    A language model forgets a word once nothing behind it depends on it, and the transformer sees only its last states.
+    """
+
+    def __init__(self, model: Qwen2_5_VLForConditionalGeneration, vocabulary_size: int) -> None:
+        """Take a model, whose states are as wide as its embeddings."""
+        super().__init__()
+        self.model = model
+        self.echo = nn.Linear(TEXT["hidden_size"], vocabulary_size)
+
+    def forward(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Return how badly the next token, and the same token, are told from the states of a batch."""
+        inputs = {name: value for name, value in batch.items() if name != "labels"}
+        states, labels = self.model.model(**inputs, use_cache=False).last_hidden_state, batch["labels"]
+        told = self.model.lm_head(states[:, :-1])
+        return _surprise(told, labels[:, 1:]), _surprise(self.echo(states), labels)
+
+
+def _surprise(told: Tensor, labels: Tensor) -> Tensor:
+    return functional.cross_entropy(told.flatten(0, 1).float(), labels.flatten(), ignore_index=IGNORED)
+
+
 def train_text_encoder(
     data: Path, folder: Path, num_steps: int, device: torch.device
 ) -> Qwen2_5_VLForConditionalGeneration:
     """Train a text encoder from a seed, or on from its checkpoint in `folder`."""
     torch.manual_seed(0)
     processor = build_processor()
-    model = build_text_encoder(processor.tokenizer).to(device)
-    optimizer = torch.optim.AdamW(model.parameters(), LEARNING_RATE, betas=(0.9, 0.98), weight_decay=0.05)
-    train(partial(_step, model, processor, data), model, optimizer, folder, num_steps)
-    return model
+    pupil = Pupil(build_text_encoder(processor.tokenizer), len(processor.tokenizer)).to(device)
+    optimizer = torch.optim.AdamW(pupil.parameters(), LEARNING_RATE, betas=(0.9, 0.98), weight_decay=0.05)
+    dtype = choose_dtype(device)
 
+    def step(number: int, _: torch.Generator) -> dict[str, Tensor]:
+        batch = make_batch(processor, list(draw_lessons(data, number)), device)
+        with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+            next_token, same_token = pupil(batch)
+        (next_token + ECHO_WEIGHT * same_token).backward()
+        return {"next token": next_token, "same token": same_token}
 
-def _step(model: Any, processor: Qwen2VLProcessor, data: Path, number: int, _: torch.Generator) -> dict[str, Tensor]:  # noqa: ANN401
-    batch = make_batch(processor, list(draw_lessons(data, number)), model.device)
-    dtype = choose_dtype(model.device)
-    with torch.autocast(model.device.type, dtype, enabled=dtype != torch.float32):
-        loss = model(**batch, use_cache=False).loss
-    loss.backward()
-    return {"cross entropy": loss}
+    return train(step, pupil, optimizer, folder, num_steps).model
 
 
 def main() -> None:
