@@ -72,7 +72,7 @@ lock: ## resolve pyproject.toml anew into requirements.lock
 	  uv pip sync --python $(PYTHON) --require-hashes requirements.lock
 	@touch $@
 
-weights/miniature/.made: .venv/.synced models/miniature/untrained.py models/miniature/architecture.py \
+weights/miniature/.made: .venv/.synced models/miniature/untrained.py models/miniature/architecture.py models/miniature/formats.py \
     models/miniature/tokenizer.py models/miniature/words.py models/camera.py \
     models/profiles.py models/template.py models/dialects.py
 	$(PYTHON) -m models.miniature.untrained --weights weights

@@ -6,35 +6,26 @@ path, the formats and the speed, not the quality, and every report says UNTRAINE
 """
 
 import argparse
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 from diffusers import QwenImageTransformer2DModel
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from transformers import Qwen2VLImageProcessor, Qwen2VLProcessor, Qwen2VLVideoProcessor
 
-from models.miniature.architecture import CLIP, build_clip, build_text_encoder, build_transformer, build_vae
+from models.miniature.architecture import build_clip, build_text_encoder, build_transformer, build_vae
+from models.miniature.formats import (
+    ANGLES_RANK,
+    ANGLES_TARGETS,
+    LIGHTNING_RANK,
+    LIGHTNING_TARGETS,
+    write_angles,
+    write_clip,
+    write_lightning,
+)
 from models.miniature.tokenizer import build_tokenizer
 from models.profiles import MINIATURE
-
-ANGLES_RANK = 16
-LIGHTNING_RANK, LIGHTNING_ALPHA = 64, 8
-
-_ATTENTION = tuple(
-    f"attn.{name}"
-    for name in ("to_q", "to_k", "to_v", "to_out.0", "add_q_proj", "add_k_proj", "add_v_proj", "to_add_out")
-)
-ANGLES_TARGETS = (*_ATTENTION, "img_mlp.net.2", "txt_mlp.net.2", "img_mod.1", "txt_mod.1")
-LIGHTNING_TARGETS = (
-    *_ATTENTION,
-    "img_mlp.net.0.proj",
-    "img_mlp.net.2",
-    "txt_mlp.net.0.proj",
-    "txt_mlp.net.2",
-)
 
 
 def write_weights(weights: Path, seed: int = 0) -> Path:
@@ -49,8 +40,11 @@ def write_weights(weights: Path, seed: int = 0) -> Path:
         for name, part in parts.items():
             nn.Module.to(part, torch.bfloat16)
             part.save_pretrained(folder / name)
-        _write_loras(transformer, folder / "loras")
-        _write_clip(folder / "clip")
+        angles = {name: _pair(linear, ANGLES_RANK) for name, linear in _targets(transformer, ANGLES_TARGETS)}
+        write_angles(angles, folder / "loras/multi-angle.safetensors")
+        lightning = {name: _pair(linear, LIGHTNING_RANK) for name, linear in _targets(transformer, LIGHTNING_TARGETS)}
+        write_lightning(lightning, folder / "loras/lightning-8steps.safetensors")
+        write_clip(build_clip(), folder / "clip")
         processor.save_pretrained(folder / "processor")
     return folder
 
@@ -62,19 +56,6 @@ def build_processor() -> Qwen2VLProcessor:
     )
 
 
-def _write_loras(transformer: QwenImageTransformer2DModel, folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    angles, lightning = {}, {}
-    for name, linear in _targets(transformer, ANGLES_TARGETS):
-        angles[f"{name}.lora_A.default.weight"], angles[f"{name}.lora_B.weight"] = _pair(linear, ANGLES_RANK)
-    for name, linear in _targets(transformer, LIGHTNING_TARGETS):
-        down, up = _pair(linear, LIGHTNING_RANK)
-        lightning |= {f"{name}.lora_down.weight": down, f"{name}.lora_up.weight": up}
-        lightning[f"{name}.alpha"] = torch.tensor(float(LIGHTNING_ALPHA))
-    save_file(angles, folder / "multi-angle.safetensors")
-    save_file(lightning, folder / "lightning-8steps.safetensors")
-
-
 def _targets(transformer: QwenImageTransformer2DModel, suffixes: tuple[str, ...]) -> Iterator[tuple[str, nn.Linear]]:
     for name, module in transformer.named_modules():
         if isinstance(module, nn.Linear) and name.endswith(suffixes):
@@ -84,14 +65,7 @@ def _targets(transformer: QwenImageTransformer2DModel, suffixes: tuple[str, ...]
 def _pair(linear: nn.Linear, rank: int) -> tuple[Tensor, Tensor]:
     down = torch.randn(rank, linear.in_features) / linear.in_features**0.5
     up = torch.randn(linear.out_features, rank) * 0.02
-    return down.to(torch.bfloat16), up.to(torch.bfloat16)
-
-
-def _write_clip(folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    state = {name: tensor.to(torch.bfloat16) for name, tensor in build_clip().state_dict().items()}
-    save_file(state, folder / "open_clip_model.safetensors")
-    (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": CLIP}, indent=2))
+    return down, up
 
 
 def main() -> None:

@@ -15,20 +15,21 @@ from torch import Tensor, nn
 
 from models.loading import attach_lora, load_module, load_pipeline
 from models.miniature.architecture import build_transformer, build_vae
-from models.miniature.training.angles import attach_new_lora, read_pairs, write_angles
-from models.miniature.training.autoencoder import Stills, write_vae
-from models.miniature.training.lightning import write_lightning
-from models.miniature.training.loop import train
-from models.miniature.training.pairs import encode_texts
-from models.miniature.training.transformer import draw_sigmas, rotate
-from models.miniature.training.views import draw_shard, open_shards, shard_path
-from models.miniature.untrained import (
+from models.miniature.formats import (
     ANGLES_RANK,
     ANGLES_TARGETS,
     LIGHTNING_ALPHA,
     LIGHTNING_RANK,
     LIGHTNING_TARGETS,
+    write_angles,
+    write_lightning,
 )
+from models.miniature.training.autoencoder import Stills, write_vae
+from models.miniature.training.loop import train
+from models.miniature.training.lora import attach_new_lora, read_pairs
+from models.miniature.training.pairs import encode_texts
+from models.miniature.training.transformer import draw_sigmas, rotate
+from models.miniature.training.views import draw_shard, open_shards, shard_path
 from models.profiles import MINIATURE, Lora
 from models.stages import encode_instructions, encode_reference
 from models.vae import decode_still, encode_still, reduce_to_stills

@@ -7,7 +7,6 @@ Source: Radford et al. 2021, "Learning Transferable Visual Models From Natural L
 """
 
 import argparse
-import json
 from functools import partial
 from pathlib import Path
 
@@ -15,11 +14,11 @@ import numpy as np
 import open_clip
 import torch
 from PIL import Image
-from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional
 
 from models.miniature.architecture import CLIP, build_clip
+from models.miniature.formats import write_clip
 from models.miniature.training.captions import read_captions
 from models.miniature.training.loop import choose_dtype, train
 from models.miniature.training.views import open_shards
@@ -66,14 +65,6 @@ def _step(
     loss.backward()
     right = (likeness.argmax(dim=1) == own).float().mean()
     return {"contrast": loss, "caption not found": 1 - right}
-
-
-def write_clip(model: open_clip.CLIP, folder: Path) -> None:
-    """Write the model as an open_clip checkpoint: settings and safetensors."""
-    folder.mkdir(parents=True, exist_ok=True)
-    state = {name: value.cpu().to(torch.bfloat16).contiguous() for name, value in model.state_dict().items()}
-    save_file(state, folder / "open_clip_model.safetensors")
-    (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": CLIP}, indent=2))
 
 
 def main() -> None:

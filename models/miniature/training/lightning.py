@@ -13,16 +13,14 @@ from pathlib import Path
 
 import torch
 from diffusers import QwenImageTransformer2DModel
-from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional
 
 from models.loading import load_module
-from models.miniature.training.angles import attach_new_lora, read_pairs
-from models.miniature.training.loop import train
-from models.miniature.training.pairs import PairBatches, Pairs
+from models.miniature.formats import LIGHTNING_ALPHA, LIGHTNING_RANK, LIGHTNING_TARGETS, write_lightning
+from models.miniature.training.lora import attach_new_lora, train_lora
+from models.miniature.training.pairs import Pairs
 from models.miniature.training.transformer import compile_blocks, open_batches, predict_velocity
-from models.miniature.untrained import LIGHTNING_ALPHA, LIGHTNING_RANK, LIGHTNING_TARGETS
 from models.miniature.words import name_mark
 from models.profiles import MINIATURE
 from models.stages import schedule
@@ -56,37 +54,6 @@ def distillation_loss(transformer: QwenImageTransformer2DModel, pairs: Pairs, ge
     return functional.mse_loss(predict_velocity(transformer, noisy, start, pairs), target)
 
 
-def train_lightning(
-    transformer: QwenImageTransformer2DModel, batches: PairBatches, folder: Path, num_steps: int, *, compiled: bool
-) -> dict[str, tuple[Tensor, Tensor]]:
-    """Train the LoRA from a seed, or on from its checkpoint in `folder`."""
-    torch.manual_seed(0)
-    attach_new_lora(transformer, LIGHTNING_TARGETS, LIGHTNING_RANK, LIGHTNING_ALPHA)
-    if compiled:
-        compile_blocks(transformer)
-    trained = [value for value in transformer.parameters() if value.requires_grad]
-    optimizer = torch.optim.AdamW(trained, LEARNING_RATE, betas=(0.9, 0.98), weight_decay=0.0)
-
-    def step(number: int, generator: torch.Generator) -> dict[str, Tensor]:
-        loss = distillation_loss(transformer, batches(number), generator)
-        loss.backward()
-        return {"way": loss}
-
-    train(step, transformer, optimizer, folder, num_steps)
-    return read_pairs(transformer)
-
-
-def write_lightning(pairs: dict[str, tuple[Tensor, Tensor]], path: Path) -> None:
-    """Write a LoRA in the key format of lightx2v/Qwen-Image-Lightning: its scale is alpha / rank."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    state = {}
-    for name, (down, up) in pairs.items():
-        state[f"{name}.lora_down.weight"] = down.to(torch.bfloat16).contiguous()
-        state[f"{name}.lora_up.weight"] = up.to(torch.bfloat16).contiguous()
-        state[f"{name}.alpha"] = torch.tensor(float(LIGHTNING_ALPHA))
-    save_file(state, path)
-
-
 def main() -> None:
     """Train with the settings of the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -101,8 +68,16 @@ def main() -> None:
     device = torch.device(arguments.device)
     batches = open_batches(arguments.data, arguments.latents, arguments.weights, device, name_mark)
     transformer = load_module(QwenImageTransformer2DModel, arguments.weights / "miniature/transformer", torch.float32)
-    pairs = train_lightning(
-        transformer.to(device), batches, arguments.folder, arguments.steps, compiled=arguments.compile
+    torch.manual_seed(0)
+    attach_new_lora(transformer.to(device), LIGHTNING_TARGETS, LIGHTNING_RANK, LIGHTNING_ALPHA)
+    if arguments.compile:
+        compile_blocks(transformer)
+    pairs = train_lora(
+        transformer,
+        lambda number, generator: distillation_loss(transformer, batches(number), generator),
+        LEARNING_RATE,
+        arguments.folder,
+        arguments.steps,
     )
     write_lightning(pairs, arguments.weights / "miniature/loras/lightning-8steps.safetensors")
 
