@@ -12,6 +12,7 @@ from diffusers.models.transformers.transformer_qwenimage import apply_rotary_emb
 from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor, nn
+from torch.nn import functional
 
 from models.loading import attach_lora, load_module, load_pipeline
 from models.miniature.architecture import build_transformer, build_vae
@@ -28,7 +29,7 @@ from models.miniature.training.autoencoder import Stills, write_vae
 from models.miniature.training.loop import train
 from models.miniature.training.lora import attach_new_lora, read_pairs
 from models.miniature.training.pairs import encode_texts
-from models.miniature.training.transformer import draw_sigmas, rotate
+from models.miniature.training.transformer import attend, draw_sigmas, rotate
 from models.miniature.training.views import draw_shard, open_shards, shard_path
 from models.profiles import MINIATURE, Lora
 from models.stages import encode_instructions, encode_reference
@@ -142,6 +143,14 @@ def test_rotary_embeddings_without_complex_numbers_are_the_same() -> None:
     frequencies = torch.polar(torch.ones(5, 4), torch.randn(5, 4))
     theirs = apply_rotary_emb_qwen(x, frequencies, use_real=False)  # a tensor, whatever its signature says
     assert torch.allclose(rotate(x, frequencies, use_real=False), cast("Tensor", theirs), atol=1e-6)
+
+
+def test_attention_in_plain_products_is_the_same() -> None:
+    """What the compiler takes attends as torch does, and to nothing behind the end of a text."""
+    query, key, value = (torch.randn(2, 5, 3, 8) for _ in range(3))
+    mask = torch.tensor([[True] * 5, [True, True, True, False, False]])[:, None, None]
+    theirs = functional.scaled_dot_product_attention(*(x.transpose(1, 2) for x in (query, key, value)), attn_mask=mask)
+    assert torch.allclose(attend(query, key, value, mask), theirs.transpose(1, 2), atol=1e-6)
 
 
 def test_noise_levels_are_spread_over_the_schedule() -> None:

@@ -4,7 +4,6 @@
 Run `python -m models.miniature.training.autoencoder`.
 """
 
-import argparse
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.miniature.architecture import VAE, build_vae
+from models.miniature.training.latents import to_pixels
 from models.miniature.training.loop import choose_dtype, train
+from models.miniature.training.options import Options, read_options
 from models.miniature.training.views import open_shards
 from models.vae import reduce_to_stills
 
@@ -40,7 +41,7 @@ class ViewBatches:
             self._shards = open_shards(self._folder)
         random = np.random.default_rng((number, 2))
         pictures = np.stack([self._draw(random) for _ in range(BATCH)])
-        return torch.from_numpy(pictures).to(self._device).permute(0, 3, 1, 2).float() / 127.5 - 1
+        return to_pixels(pictures, self._device)
 
     def _draw(self, random: np.random.Generator) -> NDArray[np.uint8]:
         shard = self._shards[random.integers(len(self._shards))]
@@ -82,19 +83,19 @@ def reconstruction_losses(shown: Tensor, pixels: Tensor) -> dict[str, Tensor]:
     return {"l1": functional.l1_loss(shown, pixels), "edges": edges}
 
 
-def train_vae(data: Path, folder: Path, num_steps: int, device: torch.device, *, compiled: bool) -> Stills:
-    """Train an autoencoder from a seed, or on from its checkpoint in `folder`."""
+def train_vae(options: Options) -> Stills:
+    """Train an autoencoder from a seed, or on from its last checkpoint."""
     torch.manual_seed(0)
-    stills = Stills(reduce_to_stills(build_vae()).requires_grad_(requires_grad=True)).to(device)
+    stills = Stills(reduce_to_stills(build_vae()).requires_grad_(requires_grad=True)).to(options.device)
     optimizer = torch.optim.AdamW(stills.parameters(), LEARNING_RATE, betas=(0.9, 0.99), weight_decay=1e-4)
-    batches, dtype = ViewBatches(data, device), choose_dtype(device)
-    through = torch.compile(stills) if compiled else stills
+    batches, dtype = ViewBatches(options.data, options.device), choose_dtype(options.device)
+    through = torch.compile(stills) if options.compiled else stills
 
     def step(number: int, generator: torch.Generator) -> dict[str, Tensor]:
         pixels = batches(number)
         shape = (BATCH, 16, pixels.shape[2] // 8, pixels.shape[3] // 8)
-        noise = torch.randn(shape, generator=generator).to(device)
-        with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+        noise = torch.randn(shape, generator=generator).to(options.device)
+        with torch.autocast(options.device.type, dtype, enabled=dtype != torch.float32):
             shown, mean, log_variance = through(pixels, noise)
         mean, log_variance = mean.float(), log_variance.float()
         losses = reconstruction_losses(shown.float(), pixels)
@@ -102,7 +103,7 @@ def train_vae(data: Path, folder: Path, num_steps: int, device: torch.device, *,
         (losses["l1"] + GRADIENT_WEIGHT * losses["edges"] + PRIOR_WEIGHT * losses["prior"]).backward()
         return losses
 
-    return train(step, stills, optimizer, folder, num_steps)
+    return train(step, stills, optimizer, options.folder, options.num_steps)
 
 
 @torch.inference_mode()
@@ -129,18 +130,10 @@ def write_vae(stills: Stills, mean: list[float], std: list[float], folder: Path)
 
 def main() -> None:
     """Train with the settings of the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, default=Path(".mastershot/training/views"))
-    parser.add_argument("--folder", type=Path, default=Path(".mastershot/training/vae"))
-    parser.add_argument("--steps", type=int, default=9500)
-    parser.add_argument("--weights", type=Path, default=Path("weights"))
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--compile", action="store_true", help="needs a C++ compiler; twice as fast")
-    arguments = parser.parse_args()
-    device = torch.device(arguments.device)
-    stills = train_vae(arguments.data, arguments.folder, arguments.steps, device, compiled=arguments.compile)
-    mean, std = measure_latents(stills, ViewBatches(arguments.data, device))
-    write_vae(stills, mean, std, arguments.weights / "miniature/vae")
+    options = read_options(__doc__, part="vae", num_steps=20000)
+    stills = train_vae(options)
+    mean, std = measure_latents(stills, ViewBatches(options.data, options.device))
+    write_vae(stills, mean, std, options.weights / "miniature/vae")
 
 
 if __name__ == "__main__":

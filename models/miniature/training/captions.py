@@ -17,7 +17,14 @@ from models.camera import Pose
 from models.miniature.cameras import camera_for
 from models.miniature.raycast import View, render_view
 from models.miniature.stage import ObjectId, Scene, make_scene
-from models.miniature.training.views import HEIGHT_PX, SCENES_PER_SHARD, WIDTH_PX, training_poses, training_seed
+from models.miniature.training.views import (
+    HEIGHT_PX,
+    SCENES_PER_SHARD,
+    WIDTH_PX,
+    open_shards,
+    training_poses,
+    training_seed,
+)
 from models.miniature.words import COLOURS, NAMES, PLACES, caption
 
 SMALLEST_SHARE = 0.002
@@ -79,6 +86,21 @@ def read_captions(folder: Path) -> list[list[list[str]]]:
     while (path := caption_path(folder, len(shards))).exists():
         shards.append(json.loads(path.read_text()))
     return shards
+
+
+class CaptionedViews:
+    """The views of all shards that have captions."""
+
+    def __init__(self, data: Path) -> None:
+        """Open the shards of `data` and read their captions."""
+        self._captions = read_captions(data)
+        self._shards = open_shards(data)[: len(self._captions)]
+
+    def draw(self, random: np.random.Generator) -> tuple[NDArray[np.uint8], str]:
+        """Return a view (H, W, 3) and its caption."""
+        shard = int(random.integers(len(self._shards)))
+        scene, view = (int(random.integers(size)) for size in self._shards[shard].shape[:2])
+        return self._shards[shard][scene, view], self._captions[shard][scene][view]
 
 
 def main() -> None:

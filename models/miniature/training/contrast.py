@@ -6,9 +6,7 @@ Run `python -m models.miniature.training.contrast`.
 Source: Radford et al. 2021, "Learning Transferable Visual Models From Natural Language Supervision".
 """
 
-import argparse
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import open_clip
@@ -19,43 +17,39 @@ from torch.nn import functional
 
 from models.miniature.architecture import CLIP, build_clip
 from models.miniature.formats import write_clip
-from models.miniature.training.captions import read_captions
+from models.miniature.training.captions import CaptionedViews
 from models.miniature.training.loop import choose_dtype, train
-from models.miniature.training.views import open_shards
+from models.miniature.training.options import Options, read_options
 
 BATCH = 48
 LEARNING_RATE = 1e-3
 LARGEST_SCALE = 100.0
 
 
-def draw_batch(data: Path, number: int) -> tuple[Tensor, Tensor]:
+def draw_batch(views: CaptionedViews, number: int) -> tuple[Tensor, Tensor]:
     """Return pictures (B, 3, side, side), prepared as the score prepares them, and tokens (B, L) of their captions."""
     random = np.random.default_rng((number, 5))
-    shards, captions = open_shards(data), read_captions(data)
     side = CLIP["vision_cfg"]["image_size"]
     prepare = open_clip.image_transform(side, is_train=False)
-    pictures, texts = [], []
-    for _ in range(BATCH):
-        shard = int(random.integers(min(len(shards), len(captions))))
-        scene, view = (int(random.integers(size)) for size in shards[shard].shape[:2])
-        pictures.append(prepare(Image.fromarray(shards[shard][scene, view])))
-        texts.append(captions[shard][scene][view])
-    return torch.stack(pictures), open_clip.SimpleTokenizer(context_length=CLIP["text_cfg"]["context_length"])(texts)
+    pictures, texts = zip(*(views.draw(random) for _ in range(BATCH)), strict=True)
+    tokens = open_clip.SimpleTokenizer(context_length=CLIP["text_cfg"]["context_length"])(list(texts))
+    return torch.stack([prepare(Image.fromarray(picture)) for picture in pictures]), tokens
 
 
-def train_clip(data: Path, folder: Path, num_steps: int, device: torch.device) -> open_clip.CLIP:
-    """Train a CLIP model from a seed, or on from its checkpoint in `folder`."""
+def train_clip(options: Options) -> open_clip.CLIP:
+    """Train a CLIP model from a seed, or on from its last checkpoint."""
     torch.manual_seed(0)
-    model = build_clip().to(device)
+    model = build_clip().to(options.device)
     optimizer = torch.optim.AdamW(model.parameters(), LEARNING_RATE, betas=(0.9, 0.98), weight_decay=0.1)
-    train(partial(_step, model, data, device), model, optimizer, folder, num_steps)
+    step = partial(_step, model, CaptionedViews(options.data), options.device)
+    train(step, model, optimizer, options.folder, options.num_steps)
     return model
 
 
 def _step(
-    model: open_clip.CLIP, data: Path, device: torch.device, number: int, _: torch.Generator
+    model: open_clip.CLIP, views: CaptionedViews, device: torch.device, number: int, _: torch.Generator
 ) -> dict[str, Tensor]:
-    pictures, tokens = draw_batch(data, number)
+    pictures, tokens = draw_batch(views, number)
     dtype = choose_dtype(device)
     with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
         seen, read, scale = model(pictures.to(device), tokens.to(device))
@@ -69,15 +63,9 @@ def _step(
 
 def main() -> None:
     """Train with the settings of the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, default=Path(".mastershot/training/views"))
-    parser.add_argument("--folder", type=Path, default=Path(".mastershot/training/clip"))
-    parser.add_argument("--weights", type=Path, default=Path("weights"))
-    parser.add_argument("--steps", type=int, default=2000)
-    parser.add_argument("--device", default="cpu")
-    arguments = parser.parse_args()
-    model = train_clip(arguments.data, arguments.folder, arguments.steps, torch.device(arguments.device))
-    write_clip(model, arguments.weights / "miniature/clip")
+    options = read_options(__doc__, part="clip", num_steps=1500)
+    model = train_clip(options)
+    write_clip(model, options.weights / "miniature/clip")
 
 
 if __name__ == "__main__":

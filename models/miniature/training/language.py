@@ -5,10 +5,8 @@ Run `python -m models.miniature.training.language`. The language model sees the 
 system text, picture, instruction, and then answers with the caption.
 """
 
-import argparse
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import cast
 
 import numpy as np
@@ -22,9 +20,10 @@ from transformers import Qwen2_5_VLForConditionalGeneration, Qwen2VLProcessor
 from models.dialects import all_relative_moves
 from models.framing import choose_raster
 from models.miniature.architecture import TEXT, build_text_encoder
-from models.miniature.training.captions import read_captions
+from models.miniature.training.captions import CaptionedViews
 from models.miniature.training.loop import choose_dtype, train
-from models.miniature.training.views import ALL_POSES, open_shards
+from models.miniature.training.options import Options, read_options
+from models.miniature.training.views import ALL_POSES
 from models.miniature.untrained import build_processor
 from models.miniature.words import name_mark
 from models.profiles import MINIATURE
@@ -46,17 +45,15 @@ class Lesson:
     answer: str
 
 
-def draw_lessons(data: Path, number: int) -> Iterator[Lesson]:
-    """Yield the lessons of a step: views of captioned shards, each with an instruction of either kind."""
+def draw_lessons(views: CaptionedViews, number: int) -> Iterator[Lesson]:
+    """Yield the lessons of a step: captioned views, each with an instruction of either kind."""
     random = np.random.default_rng((number, 3))
-    shards, captions = open_shards(data), read_captions(data)
     moves = [move.prompt for move in all_relative_moves()]
     for _ in range(BATCH):
-        shard = int(random.integers(min(len(shards), len(captions))))
-        scene, view = (int(random.integers(size)) for size in shards[shard].shape[:2])
+        picture, answer = views.draw(random)
         mark = name_mark(ALL_POSES[random.integers(len(ALL_POSES))])
         instruction = mark if random.random() < 0.5 else moves[random.integers(len(moves))]
-        yield Lesson(picture=shards[shard][scene, view], instruction=instruction, answer=captions[shard][scene][view])
+        yield Lesson(picture=picture, instruction=instruction, answer=answer)
 
 
 def condition_raster(picture: Image.Image) -> Image.Image:
@@ -101,10 +98,9 @@ def _surprise(told: Tensor, labels: Tensor) -> Tensor:
     return functional.cross_entropy(told.flatten(0, 1).float(), labels.flatten(), ignore_index=IGNORED)
 
 
-def train_text_encoder(
-    data: Path, folder: Path, num_steps: int, device: torch.device
-) -> Qwen2_5_VLForConditionalGeneration:
-    """Train a text encoder from a seed, or on from its checkpoint in `folder`."""
+def train_text_encoder(options: Options) -> Qwen2_5_VLForConditionalGeneration:
+    """Train a text encoder from a seed, or on from its last checkpoint."""
+    views, device = CaptionedViews(options.data), options.device
     torch.manual_seed(0)
     processor = build_processor()
     pupil = Pupil(build_text_encoder(processor.tokenizer), len(processor.tokenizer)).to(device)
@@ -112,26 +108,20 @@ def train_text_encoder(
     dtype = choose_dtype(device)
 
     def step(number: int, _: torch.Generator) -> dict[str, Tensor]:
-        batch = make_batch(processor, list(draw_lessons(data, number)), device)
+        batch = make_batch(processor, list(draw_lessons(views, number)), device)
         with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
             next_token, same_token = pupil(batch)
         (next_token + ECHO_WEIGHT * same_token).backward()
         return {"next token": next_token, "same token": same_token}
 
-    return train(step, pupil, optimizer, folder, num_steps).model
+    return train(step, pupil, optimizer, options.folder, options.num_steps).model
 
 
 def main() -> None:
     """Train with the settings of the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, default=Path(".mastershot/training/views"))
-    parser.add_argument("--folder", type=Path, default=Path(".mastershot/training/language"))
-    parser.add_argument("--steps", type=int, default=2000)
-    parser.add_argument("--weights", type=Path, default=Path("weights"))
-    parser.add_argument("--device", default="cpu")
-    arguments = parser.parse_args()
-    model = train_text_encoder(arguments.data, arguments.folder, arguments.steps, torch.device(arguments.device))
-    folder = arguments.weights / "miniature"
+    options = read_options(__doc__, part="language", num_steps=2000)
+    model = train_text_encoder(options)
+    folder = options.weights / "miniature"
     torch.nn.Module.to(model, torch.bfloat16).save_pretrained(folder / "text_encoder")
     build_processor().save_pretrained(folder / "processor")
 

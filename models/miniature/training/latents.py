@@ -32,11 +32,15 @@ def latents_path(folder: Path, number: int) -> Path:
     return folder / f"latents-{number:05}.npy"
 
 
+def to_pixels(pictures: NDArray[np.uint8], device: torch.device) -> Tensor:
+    """Return pictures (B, H, W, 3) of sRGB as pixels (B, 3, H, W) in [-1, 1]."""
+    return torch.from_numpy(np.array(pictures)).to(device).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
 @torch.inference_mode()
 def encode_views(vae: AutoencoderKLQwenImage, pictures: NDArray[np.uint8], shrink: int = 1) -> Tensor:
     """Return the normalised latents (B, 16, H/8, W/8) of pictures (B, H, W, 3), sides divided by `shrink`."""
-    pixels = torch.from_numpy(np.ascontiguousarray(pictures)).to(vae.device).permute(0, 3, 1, 2).float() / 127.5 - 1
-    return encode_still(vae, functional.avg_pool2d(pixels, shrink))
+    return encode_still(vae, functional.avg_pool2d(to_pixels(pictures, vae.device), shrink))
 
 
 def encode_shards(vae: AutoencoderKLQwenImage, data: Path, folder: Path, shrink: int) -> None:

@@ -8,9 +8,6 @@ Source: Salimans and Ho 2022, "Progressive Distillation for Fast Sampling of Dif
 steps taken at once instead of in rounds.
 """
 
-import argparse
-from pathlib import Path
-
 import torch
 from diffusers import QwenImageTransformer2DModel
 from torch import Tensor
@@ -19,6 +16,7 @@ from torch.nn import functional
 from models.loading import load_module
 from models.miniature.formats import LIGHTNING_ALPHA, LIGHTNING_RANK, LIGHTNING_TARGETS, write_lightning
 from models.miniature.training.lora import attach_new_lora, train_lora
+from models.miniature.training.options import read_options
 from models.miniature.training.pairs import Pairs
 from models.miniature.training.transformer import compile_blocks, open_batches, predict_velocity
 from models.miniature.words import name_mark
@@ -56,30 +54,21 @@ def distillation_loss(transformer: QwenImageTransformer2DModel, pairs: Pairs, ge
 
 def main() -> None:
     """Train with the settings of the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, default=Path(".mastershot/training/views"))
-    parser.add_argument("--latents", type=Path, default=Path(".mastershot/training/latents"))
-    parser.add_argument("--folder", type=Path, default=Path(".mastershot/training/lightning"))
-    parser.add_argument("--weights", type=Path, default=Path("weights"))
-    parser.add_argument("--steps", type=int, default=1500)
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--compile", action="store_true", help="needs a C++ compiler; 1.4 times as fast")
-    arguments = parser.parse_args()
-    device = torch.device(arguments.device)
-    batches = open_batches(arguments.data, arguments.latents, arguments.weights, device, name_mark)
-    transformer = load_module(QwenImageTransformer2DModel, arguments.weights / "miniature/transformer", torch.float32)
+    options = read_options(__doc__, part="lightning", num_steps=1500)
+    batches = open_batches(options, options.latents, name_mark)
+    transformer = load_module(QwenImageTransformer2DModel, options.weights / "miniature/transformer", torch.float32)
     torch.manual_seed(0)
-    attach_new_lora(transformer.to(device), LIGHTNING_TARGETS, LIGHTNING_RANK, LIGHTNING_ALPHA)
-    if arguments.compile:
+    attach_new_lora(transformer.to(options.device), LIGHTNING_TARGETS, LIGHTNING_RANK, LIGHTNING_ALPHA)
+    if options.compiled:
         compile_blocks(transformer)
     pairs = train_lora(
         transformer,
         lambda number, generator: distillation_loss(transformer, batches(number), generator),
         LEARNING_RATE,
-        arguments.folder,
-        arguments.steps,
+        options.folder,
+        options.num_steps,
     )
-    write_lightning(pairs, arguments.weights / "miniature/loras/lightning-8steps.safetensors")
+    write_lightning(pairs, options.weights / "miniature/loras/lightning-8steps.safetensors")
 
 
 if __name__ == "__main__":

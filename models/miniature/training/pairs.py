@@ -1,7 +1,7 @@
 # pyright: standard, reportPrivateImportUsage=false, reportCallIssue=false, reportArgumentType=false
 """What the transformer learns from: a master, a text, and the view that the text asks for, all encoded."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 from transformers import DynamicCache, Qwen2_5_VLForConditionalGeneration, Qwen2VLProcessor
 
 from models.camera import Pose
@@ -20,7 +21,7 @@ from models.stages import pack
 from models.template import PREFIX, SYSTEM, suffix
 
 SCENES_PER_BATCH = 4
-TEXT_MULTIPLE = 16
+TEXT_MULTIPLE = 8
 """Texts are padded to a multiple of this: few shapes, each compiled once."""
 
 Wording = Callable[[Pose], str]
@@ -56,8 +57,8 @@ class PairBatches:
         """Take the encoded shards, and how poses are put into words."""
         self._latents, self._pictures = open_latents(latents), open_shards(data)
         self._processor, self._text_encoder, self._wording = processor, text_encoder, wording
+        self._told: dict[tuple[int, int], tuple[Tensor, Tensor]] = {}
 
-    @torch.no_grad()
     def __call__(self, number: int) -> Pairs:
         """Return the batch of a step."""
         random = np.random.default_rng((number, 4))
@@ -65,22 +66,33 @@ class PairBatches:
             (int(random.integers(len(self._latents))), int(random.integers(SCENES_PER_SHARD)))
             for _ in range(SCENES_PER_BATCH)
         ]
-        poses = [training_poses(training_seed(shard * SCENES_PER_SHARD + place))[1:] for shard, place in chosen]
-        device = self._text_encoder.device
         latents = torch.from_numpy(np.stack([self._latents[shard][place] for shard, place in chosen])).float()
-        latents = latents.to(device)
+        latents = latents.to(self._text_encoder.device)
         rows, columns = latents.shape[-2] // 2, latents.shape[-1] // 2
         num_views = latents.shape[1] - 1
-        masters = [Image.fromarray(self._pictures[shard][place, 0]) for shard, place in chosen]
-        prompts = [self._wording(pose) for scene in poses for pose in scene]
-        states, mask = encode_texts(self._processor, self._text_encoder, masters, prompts)
+        states, masks = zip(*(self._tell(shard, place) for shard, place in chosen), strict=True)
         return Pairs(
             views=pack(latents[:, 1:].flatten(0, 1)),
             masters=pack(latents[:, 0]).repeat_interleave(num_views, dim=0),
-            states=states,
-            mask=mask,
+            states=_join(states).float(),
+            mask=_join(masks),
             grid=(rows, columns),
         )
+
+    def _tell(self, shard: int, place: int) -> tuple[Tensor, Tensor]:
+        """Return states and mask of the texts of a scene; encoded at their first use and kept."""
+        if (shard, place) not in self._told:
+            poses = training_poses(training_seed(shard * SCENES_PER_SHARD + place))[1:]
+            master = Image.fromarray(self._pictures[shard][place, 0])
+            prompts = [self._wording(pose) for pose in poses]
+            states, mask = encode_texts(self._processor, self._text_encoder, [master], prompts)
+            self._told[shard, place] = states.half(), mask
+        return self._told[shard, place]
+
+
+def _join(scenes: Iterable[Tensor]) -> Tensor:
+    """Return texts (B, L, ...) of scenes, filled with zeros to the longest."""
+    return pad_sequence([text for scene in scenes for text in scene], batch_first=True)
 
 
 @torch.no_grad()

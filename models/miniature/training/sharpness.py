@@ -7,7 +7,6 @@ stay good, and this can run beside the transformer.
 Source: Esser et al. 2021, "Taming Transformers for High-Resolution Image Synthesis"; the hinge loss of Lim and Ye 2017.
 """
 
-import argparse
 from pathlib import Path
 
 import numpy as np
@@ -25,8 +24,9 @@ from models.miniature.training.autoencoder import (
     reconstruction_losses,
     write_vae,
 )
-from models.miniature.training.latents import open_latents
+from models.miniature.training.latents import open_latents, to_pixels
 from models.miniature.training.loop import choose_dtype, train
+from models.miniature.training.options import Options, read_options
 from models.miniature.training.views import open_shards
 from models.vae import decode_still, reduce_to_stills
 
@@ -48,8 +48,8 @@ class LatentBatches:
         """Return the batch of a step, always the same for the same step and shards."""
         random = np.random.default_rng((number, 6))
         parts = [self._draw(random) for _ in range(BATCH)]
-        latents, pixels = (torch.from_numpy(np.stack(values)).to(self._device) for values in zip(*parts, strict=True))
-        return latents.float(), pixels.permute(0, 3, 1, 2).float() / 127.5 - 1
+        latents, pictures = (np.stack(values) for values in zip(*parts, strict=True))
+        return torch.from_numpy(latents).to(self._device).float(), to_pixels(pictures, self._device)
 
     def _draw(self, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         shard = int(random.integers(len(self._latents)))
@@ -84,16 +84,16 @@ def build_discriminator() -> nn.Module:
     return nn.Sequential(*layers, nn.utils.spectral_norm(nn.Conv2d(96, 1, 3, 1, 1)))
 
 
-def train_decoder(
-    decoder: Decoder, batches: LatentBatches, folder: Path, num_steps: int, device: torch.device, *, compiled: bool
-) -> Decoder:
-    """Train the decoder, or on from its checkpoint in `folder`."""
+def train_decoder(decoder: Decoder, options: Options) -> Decoder:
+    """Train the decoder, or on from its last checkpoint."""
+    device = options.device
+    batches = LatentBatches(options.data, options.latents, device)
     torch.manual_seed(0)
     judge = build_discriminator().to(device)
     trained = [value for value in decoder.parameters() if value.requires_grad]
     optimizer = torch.optim.AdamW(trained, LEARNING_RATE, betas=(0.5, 0.95), weight_decay=1e-4)
     judging = torch.optim.AdamW(judge.parameters(), JUDGE_LEARNING_RATE, betas=(0.5, 0.95))
-    through = torch.compile(decoder) if compiled else decoder
+    through = torch.compile(decoder) if options.compiled else decoder
     dtype = choose_dtype(device)
 
     def step(number: int, _: torch.Generator) -> dict[str, Tensor]:
@@ -106,7 +106,7 @@ def train_decoder(
         (losses["l1"] + GRADIENT_WEIGHT * losses["edges"] + weight * doubt).backward()
         return losses | {"judge": _judge(judge, judging, pixels, shown.detach(), dtype)}
 
-    return train(step, decoder, optimizer, folder, num_steps, judge=judge, judging=judging)
+    return train(step, decoder, optimizer, options.folder, options.num_steps, judge=judge, judging=judging)
 
 
 def _judge(
@@ -125,21 +125,11 @@ def _judge(
 
 def main() -> None:
     """Train with the settings of the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, default=Path(".mastershot/training/views"))
-    parser.add_argument("--latents", type=Path, default=Path(".mastershot/training/latents"))
-    parser.add_argument("--folder", type=Path, default=Path(".mastershot/training/decoder"))
-    parser.add_argument("--weights", type=Path, default=Path("weights"))
-    parser.add_argument("--steps", type=int, default=6000)
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--compile", action="store_true", help="needs a C++ compiler; twice as fast")
-    arguments = parser.parse_args()
-    device, target = torch.device(arguments.device), arguments.weights / "miniature/vae"
-    vae = reduce_to_stills(load_module(AutoencoderKLQwenImage, target, torch.float32))
-    decoder = Decoder(vae).to(device)
-    batches = LatentBatches(arguments.data, arguments.latents, device)
-    train_decoder(decoder, batches, arguments.folder, arguments.steps, device, compiled=arguments.compile)
-    write_vae(Stills(vae), vae.config["latents_mean"], vae.config["latents_std"], target)
+    options = read_options(__doc__, part="decoder", num_steps=6000)
+    folder = options.weights / "miniature/vae"
+    vae = reduce_to_stills(load_module(AutoencoderKLQwenImage, folder, torch.float32))
+    train_decoder(Decoder(vae).to(options.device), options)
+    write_vae(Stills(vae), vae.config["latents_mean"], vae.config["latents_std"], folder)
 
 
 if __name__ == "__main__":
