@@ -74,6 +74,6 @@ lock: ## resolve pyproject.toml anew into requirements.lock
 
 weights/miniature/.made: .venv/.synced models/miniature/untrained.py models/miniature/architecture.py models/miniature/formats.py \
     models/miniature/tokenizer.py models/miniature/words.py models/camera.py \
-    models/profiles.py models/template.py models/dialects.py
+    models/profiles.py models/template.py models/dialects.py models/weights.py
 	$(PYTHON) -m models.miniature.untrained --weights weights
 	@touch $@

@@ -19,6 +19,8 @@ from models.profiles import Profile
 
 PICKLE_SUFFIXES = frozenset({".bin", ".ckpt", ".pt", ".pth", ".pkl", ".pickle"})
 MODELS = ("transformer", "vae", "text_encoder")
+UNTRAINED_MARK = "UNTRAINED"
+"""A file of this name in the folder of a base model says that its weights are random numbers."""
 DAMAGE = (
     ArithmeticError,
     AssertionError,
@@ -47,6 +49,13 @@ def digest_weights(profile: Profile, weights: Path) -> str:
     for path in _files(profile, weights):
         total.update(f"{path.relative_to(weights).as_posix()} {_digest(path)}\n".encode())
     return total.hexdigest()
+
+
+def as_found(profile: Profile, weights: Path) -> Profile:
+    """Return the profile as its weights are: untrained, and of no revision, where they say so."""
+    if (weights / profile.base / UNTRAINED_MARK).exists():
+        return profile.model_copy(update={"training": "untrained", "revision": "untrained"})
+    return profile
 
 
 def check_model(folder: Path, config: str = "config.json") -> None:

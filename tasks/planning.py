@@ -9,7 +9,7 @@ from models.camera import phrase
 from models.framing import plan_framing
 from models.profiles import find_profile
 from models.specs import AngleSpec
-from models.weights import digest_weights
+from models.weights import as_found, digest_weights
 from storage.records import MasterRecord
 from tasks.requests import SceneRequest
 
@@ -22,7 +22,7 @@ def plan_coverage(request: SceneRequest, master: MasterRecord, weights: Path) ->
         UnspeakablePoseError: The profile's dialect has no words for one of the poses.
         ProfileError: Files of the profile are missing or not safe to open.
     """
-    profile = find_profile(request.profile)
+    profile = as_found(find_profile(request.profile), weights)
     weights_sha256 = digest_weights(profile, weights)
     width, height = int(str(master.facts["width_px"])), int(str(master.facts["height_px"]))
     framing = plan_framing(width, height, profile.reference_area_px)

@@ -26,6 +26,7 @@ from models.miniature.formats import (
 )
 from models.miniature.tokenizer import build_tokenizer
 from models.profiles import MINIATURE
+from models.weights import UNTRAINED_MARK
 
 
 def write_weights(weights: Path, seed: int = 0) -> Path:
@@ -46,6 +47,7 @@ def write_weights(weights: Path, seed: int = 0) -> Path:
         write_lightning(lightning, folder / "loras/lightning-8steps.safetensors")
         write_clip(build_clip(), folder / "clip")
         processor.save_pretrained(folder / "processor")
+        (folder / UNTRAINED_MARK).write_text("These weights are random numbers.\n")
     return folder
 
 

@@ -51,7 +51,7 @@ def fit_line(folder: Path, num_steps: int, stop_after: int | None = None) -> nn.
         loss.backward()
         return {"error": loss}
 
-    return train(step, model, optimizer, folder, num_steps)
+    return train(step, model, [optimizer], folder, num_steps)
 
 
 def test_a_recipe_resumes_as_if_it_had_never_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

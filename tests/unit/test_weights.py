@@ -15,7 +15,7 @@ from models.errors import MissingWeightsError, ProfileError, WrongWeightsError
 from models.loading import load_module, load_processor
 from models.profiles import MINIATURE
 from models.scores.clip import load_clip
-from models.weights import digest_weights
+from models.weights import as_found, digest_weights
 
 REQUIRED = (
     "transformer/config.json",
@@ -175,3 +175,10 @@ def test_clip_settings_of_the_wrong_kind(base: Path) -> None:
     path = base / "clip/open_clip_config.json"
     path.write_text(path.read_text().replace('"head_width": 64', '"head_width": 0'))
     assert "clip could not be read" in refusal(WrongWeightsError, lambda: load_clip(base / "clip"))
+
+
+def test_untrained_weights_say_so(weights: Path, tmp_path: Path) -> None:
+    """Random numbers carry a mark, and what carries none is what the profile says."""
+    found = as_found(MINIATURE, weights)
+    assert (found.training, found.revision) == ("untrained", "untrained")
+    assert as_found(MINIATURE, tmp_path) == MINIATURE

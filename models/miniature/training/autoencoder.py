@@ -103,7 +103,7 @@ def train_vae(options: Options) -> Stills:
         (losses["l1"] + GRADIENT_WEIGHT * losses["edges"] + PRIOR_WEIGHT * losses["prior"]).backward()
         return losses
 
-    return train(step, stills, optimizer, options.folder, options.num_steps)
+    return train(step, stills, [optimizer], options.folder, options.num_steps)
 
 
 @torch.inference_mode()

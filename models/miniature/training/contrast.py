@@ -42,7 +42,7 @@ def train_clip(options: Options) -> open_clip.CLIP:
     model = build_clip().to(options.device)
     optimizer = torch.optim.AdamW(model.parameters(), LEARNING_RATE, betas=(0.9, 0.98), weight_decay=0.1)
     step = partial(_step, model, CaptionedViews(options.data), options.device)
-    train(step, model, optimizer, options.folder, options.num_steps)
+    train(step, model, [optimizer], options.folder, options.num_steps)
     return model
 
 

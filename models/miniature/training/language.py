@@ -114,7 +114,7 @@ def train_text_encoder(options: Options) -> Qwen2_5_VLForConditionalGeneration:
         (next_token + ECHO_WEIGHT * same_token).backward()
         return {"next token": next_token, "same token": same_token}
 
-    return train(step, pupil, optimizer, options.folder, options.num_steps).model
+    return train(step, pupil, [optimizer], options.folder, options.num_steps).model
 
 
 def main() -> None:

@@ -3,7 +3,7 @@
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,7 +27,7 @@ Step = Callable[[int, torch.Generator], dict[str, Tensor]]
 def train(
     step: Step,
     trained: Module,
-    optimizer: torch.optim.Optimizer,
+    optimizers: Sequence[torch.optim.Optimizer],
     folder: Path,
     num_steps: int,
     **others: nn.Module | torch.optim.Optimizer,
@@ -37,7 +37,7 @@ def train(
     `others` are modules and optimizers that `step` updates itself and that a checkpoint must hold too.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    parts = {"trained": trained, "optimizer": optimizer, **others}
+    parts = {"trained": trained, **{f"optimizer{place}": each for place, each in enumerate(optimizers)}, **others}
     average = {name: value.detach().clone() for name, value in trained.named_parameters() if value.requires_grad}
     first = _resume(folder, parts, average)
     log = _Log(folder, first)
@@ -46,11 +46,12 @@ def train(
         bar = progress.add_task(folder.name, total=num_steps, completed=first)
         saved_at = time.monotonic()
         for number in range(first, num_steps):
-            _set_lr(optimizer, number, num_steps)
+            _set_lr(optimizers, number, num_steps)
             losses = step(number, torch.Generator().manual_seed(number))
             nn.utils.clip_grad_norm_(trained.parameters(), 1.0)
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
+            for optimizer in optimizers:
+                optimizer.step()
+            trained.zero_grad(set_to_none=True)
             _follow(average, trained, number)
             log.add(losses)
             progress.update(bar, completed=number + 1, description=f"{folder.name} {log}")
@@ -68,11 +69,12 @@ def choose_dtype(device: torch.device) -> torch.dtype:
     return torch.bfloat16 if has_bfloat16 else torch.float32
 
 
-def _set_lr(optimizer: torch.optim.Optimizer, number: int, num_steps: int) -> None:
+def _set_lr(optimizers: Sequence[torch.optim.Optimizer], number: int, num_steps: int) -> None:
     warm = min(1.0, (number + 1) / WARMUP_STEPS)
     cosine = 0.5 * (1 + torch.cos(torch.tensor(torch.pi * number / num_steps)).item())
-    for group in optimizer.param_groups:
-        group["lr"] = optimizer.defaults["lr"] * warm * max(cosine, LOWEST_LR)
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = optimizer.defaults["lr"] * warm * max(cosine, LOWEST_LR)
 
 
 @torch.no_grad()

@@ -43,5 +43,5 @@ def train_lora(
         loss.backward()
         return {"velocity": loss}
 
-    train(step, transformer, optimizer, folder, num_steps)
+    train(step, transformer, [optimizer], folder, num_steps)
     return read_pairs(transformer)

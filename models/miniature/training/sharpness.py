@@ -106,7 +106,7 @@ def train_decoder(decoder: Decoder, options: Options) -> Decoder:
         (losses["l1"] + GRADIENT_WEIGHT * losses["edges"] + weight * doubt).backward()
         return losses | {"judge": _judge(judge, judging, pixels, shown.detach(), dtype)}
 
-    return train(step, decoder, optimizer, options.folder, options.num_steps, judge=judge, judging=judging)
+    return train(step, decoder, [optimizer], options.folder, options.num_steps, judge=judge, judging=judging)
 
 
 def _judge(
