@@ -15,6 +15,7 @@ from models.miniature.training.options import read_options
 from models.miniature.training.transformer import compile_blocks, flow_loss, open_batches
 
 LEARNING_RATE = 2e-3
+COARSE_SHARE = 0.7
 
 
 def say_in_dialect(pose: Pose) -> str:
@@ -25,7 +26,7 @@ def say_in_dialect(pose: Pose) -> str:
 def main() -> None:
     """Train with the settings of the command line."""
     options = read_options(__doc__, part="angles", num_steps=3000)
-    batches = open_batches(options, options.latents, say_in_dialect)
+    batches = open_batches(options, say_in_dialect, COARSE_SHARE)
     transformer = load_module(QwenImageTransformer2DModel, options.weights / "miniature/transformer", torch.float32)
     torch.manual_seed(0)
     attach_new_lora(transformer.to(options.device), ANGLES_TARGETS, ANGLES_RANK, ANGLES_RANK)

@@ -24,6 +24,7 @@ from models.profiles import MINIATURE
 from models.stages import schedule
 
 LEARNING_RATE = 3e-3
+COARSE_SHARE = 0.4
 TEACHER_STEPS = 5
 """Of the teacher for one of the student's: forty in all."""
 
@@ -55,7 +56,7 @@ def distillation_loss(transformer: QwenImageTransformer2DModel, pairs: Pairs, ge
 def main() -> None:
     """Train with the settings of the command line."""
     options = read_options(__doc__, part="lightning", num_steps=1500)
-    batches = open_batches(options, options.latents, name_mark)
+    batches = open_batches(options, name_mark, COARSE_SHARE)
     transformer = load_module(QwenImageTransformer2DModel, options.weights / "miniature/transformer", torch.float32)
     torch.manual_seed(0)
     attach_new_lora(transformer.to(options.device), LIGHTNING_TARGETS, LIGHTNING_RANK, LIGHTNING_ALPHA)

@@ -7,7 +7,7 @@ which the angle LoRA is told where to go.
 Source: Lipman et al. 2023, "Flow Matching for Generative Modeling"; Liu et al. 2022, "Flow Straight and Fast".
 """
 
-from pathlib import Path
+from collections.abc import Callable
 
 import torch
 from diffusers import QwenImageTransformer2DModel
@@ -27,7 +27,7 @@ from models.miniature.words import name_mark
 
 MATRIX_LEARNING_RATE, LEARNING_RATE = 4e-3, 8e-4
 COARSE_SHARE = 0.3
-"""Of the steps see views of half the size, whose tokens are a quarter as many."""
+"""Of the steps see views of half the size, whose tokens are a quarter as many and whose step takes a third."""
 SHIFT = 3.0
 """Noise levels are drawn as the distilled schedule spaces them: most of them high."""
 
@@ -93,12 +93,16 @@ def flow_loss(transformer: QwenImageTransformer2DModel, pairs: Pairs, generator:
     return functional.mse_loss(predict_velocity(transformer, noisy, sigmas, pairs), noise - pairs.views)
 
 
-def open_batches(options: Options, latents: Path, wording: Wording) -> PairBatches:
-    """Return batches of `latents` whose texts are read by the trained text encoder."""
+def open_batches(options: Options, wording: Wording, coarse_share: float) -> Callable[[int], Pairs]:
+    """Return what draws the batch of a step, of views at half size first; texts are read by the trained encoder."""
     folder = options.weights / "miniature/text_encoder"
     text_encoder = load_module(Qwen2_5_VLForConditionalGeneration, folder, torch.float32)
     text_encoder.requires_grad_(requires_grad=False).to(options.device)
-    return PairBatches(options.data, latents, build_processor(), text_encoder, wording)
+    small, whole = (
+        PairBatches(options.data, latents, build_processor(), text_encoder, wording)
+        for latents in (coarse(options.latents), options.latents)
+    )
+    return lambda number: (small if number < coarse_share * options.num_steps else whole)(number)
 
 
 def build_optimizers(transformer: QwenImageTransformer2DModel) -> tuple[torch.optim.Optimizer, ...]:
@@ -117,9 +121,8 @@ def build_optimizers(transformer: QwenImageTransformer2DModel) -> tuple[torch.op
 
 
 def train_transformer(options: Options) -> QwenImageTransformer2DModel:
-    """Train from a seed, or on from the last checkpoint: on views of half the size first, then whole."""
-    coarse_batches = open_batches(options, coarse(options.latents), name_mark)
-    batches = open_batches(options, options.latents, name_mark)
+    """Train from a seed, or on from the last checkpoint."""
+    batches = open_batches(options, name_mark, COARSE_SHARE)
     torch.manual_seed(0)
     transformer = build_transformer().to(options.device)
     if options.compiled:
@@ -127,8 +130,7 @@ def train_transformer(options: Options) -> QwenImageTransformer2DModel:
     optimizers = build_optimizers(transformer)
 
     def step(number: int, generator: torch.Generator) -> dict[str, Tensor]:
-        drawn = coarse_batches if number < COARSE_SHARE * options.num_steps else batches
-        loss = flow_loss(transformer, drawn(number), generator)
+        loss = flow_loss(transformer, batches(number), generator)
         loss.backward()
         return {"velocity": loss}
 
