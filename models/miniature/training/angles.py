@@ -4,15 +4,11 @@
 Run `python -m models.miniature.training.angles`. Rank, targets and key format are those of the real file.
 """
 
-import torch
-from diffusers import QwenImageTransformer2DModel
-
 from models.camera import Pose, phrase
-from models.loading import load_module
 from models.miniature.formats import ANGLES_RANK, ANGLES_TARGETS, write_angles
-from models.miniature.training.lora import attach_new_lora, train_lora
+from models.miniature.training.lora import train_lora
 from models.miniature.training.options import read_options
-from models.miniature.training.transformer import compile_blocks, flow_loss, open_batches
+from models.miniature.training.transformer import flow_loss, open_batches
 
 LEARNING_RATE = 2e-3
 COARSE_SHARE = 0.7
@@ -27,18 +23,8 @@ def main() -> None:
     """Train with the settings of the command line."""
     options = read_options(__doc__, part="angles", num_steps=3000)
     batches = open_batches(options, say_in_dialect, COARSE_SHARE)
-    transformer = load_module(QwenImageTransformer2DModel, options.weights / "miniature/transformer", torch.float32)
-    torch.manual_seed(0)
-    attach_new_lora(transformer.to(options.device), ANGLES_TARGETS, ANGLES_RANK, ANGLES_RANK)
-    if options.compiled:
-        compile_blocks(transformer)
-    pairs = train_lora(
-        transformer,
-        lambda number, generator: flow_loss(transformer, batches(number), generator),
-        LEARNING_RATE,
-        options.folder,
-        options.num_steps,
-    )
+    shape = (ANGLES_TARGETS, ANGLES_RANK, ANGLES_RANK)
+    pairs = train_lora(options, shape, batches, flow_loss, LEARNING_RATE)
     write_angles(pairs, options.weights / "miniature/loras/multi-angle.safetensors")
 
 

@@ -13,12 +13,11 @@ from diffusers import QwenImageTransformer2DModel
 from torch import Tensor
 from torch.nn import functional
 
-from models.loading import load_module
 from models.miniature.formats import LIGHTNING_ALPHA, LIGHTNING_RANK, LIGHTNING_TARGETS, write_lightning
-from models.miniature.training.lora import attach_new_lora, train_lora
+from models.miniature.training.lora import train_lora
 from models.miniature.training.options import read_options
 from models.miniature.training.pairs import Pairs
-from models.miniature.training.transformer import compile_blocks, open_batches, predict_velocity
+from models.miniature.training.transformer import open_batches, predict_velocity
 from models.miniature.words import name_mark
 from models.profiles import MINIATURE
 from models.stages import schedule
@@ -57,18 +56,8 @@ def main() -> None:
     """Train with the settings of the command line."""
     options = read_options(__doc__, part="lightning", num_steps=1500)
     batches = open_batches(options, name_mark, COARSE_SHARE)
-    transformer = load_module(QwenImageTransformer2DModel, options.weights / "miniature/transformer", torch.float32)
-    torch.manual_seed(0)
-    attach_new_lora(transformer.to(options.device), LIGHTNING_TARGETS, LIGHTNING_RANK, LIGHTNING_ALPHA)
-    if options.compiled:
-        compile_blocks(transformer)
-    pairs = train_lora(
-        transformer,
-        lambda number, generator: distillation_loss(transformer, batches(number), generator),
-        LEARNING_RATE,
-        options.folder,
-        options.num_steps,
-    )
+    shape = (LIGHTNING_TARGETS, LIGHTNING_RANK, LIGHTNING_ALPHA)
+    pairs = train_lora(options, shape, batches, distillation_loss, LEARNING_RATE)
     write_lightning(pairs, options.weights / "miniature/loras/lightning-8steps.safetensors")
 
 

@@ -2,15 +2,20 @@
 """What both LoRAs share: a frozen transformer with new matrices beside its own, and their training."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
 from diffusers import QwenImageTransformer2DModel
 from peft import LoraConfig, get_peft_model_state_dict
 from torch import Tensor
 
+from models.loading import load_module
 from models.miniature.formats import LoraPairs
 from models.miniature.training.loop import train
+from models.miniature.training.options import Options
+from models.miniature.training.pairs import Pairs
+from models.miniature.training.transformer import compile_blocks
+
+Loss = Callable[[QwenImageTransformer2DModel, Pairs, torch.Generator], Tensor]
 
 
 def attach_new_lora(transformer: QwenImageTransformer2DModel, targets: tuple[str, ...], rank: int, alpha: int) -> None:
@@ -28,20 +33,25 @@ def read_pairs(transformer: QwenImageTransformer2DModel) -> LoraPairs:
 
 
 def train_lora(
-    transformer: QwenImageTransformer2DModel,
-    loss_of: Callable[[int, torch.Generator], Tensor],
+    options: Options,
+    shape: tuple[tuple[str, ...], int, int],
+    batches: Callable[[int], Pairs],
+    loss_of: Loss,
     learning_rate: float,
-    folder: Path,
-    num_steps: int,
 ) -> LoraPairs:
-    """Train the LoRA of a transformer, or on from its checkpoint in `folder`; `loss_of` takes a step and its noise."""
+    """Train a LoRA of `shape` (targets, rank, alpha) beside the trained transformer, or on from its last checkpoint."""
+    transformer = load_module(QwenImageTransformer2DModel, options.weights / "miniature/transformer", torch.float32)
+    torch.manual_seed(0)
+    attach_new_lora(transformer.to(options.device), *shape)
+    if options.compiled:
+        compile_blocks(transformer)
     trained = [value for value in transformer.parameters() if value.requires_grad]
     optimizer = torch.optim.AdamW(trained, learning_rate, betas=(0.9, 0.98), weight_decay=0.0)
 
     def step(number: int, generator: torch.Generator) -> dict[str, Tensor]:
-        loss = loss_of(number, generator)
+        loss = loss_of(transformer, batches(number), generator)
         loss.backward()
         return {"velocity": loss}
 
-    train(step, transformer, [optimizer], folder, num_steps)
+    train(step, transformer, [optimizer], options.folder, options.num_steps)
     return read_pairs(transformer)

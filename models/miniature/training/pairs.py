@@ -53,11 +53,12 @@ class PairBatches:
         processor: Qwen2VLProcessor,
         text_encoder: Qwen2_5_VLForConditionalGeneration,
         wording: Wording,
+        told: dict[tuple[int, int], tuple[Tensor, Tensor]],
     ) -> None:
-        """Take the encoded shards, and how poses are put into words."""
+        """Take the encoded shards, how poses are put into words, and a place for the texts of scenes once encoded."""
         self._latents, self._pictures = open_latents(latents), open_shards(data)
         self._processor, self._text_encoder, self._wording = processor, text_encoder, wording
-        self._told: dict[tuple[int, int], tuple[Tensor, Tensor]] = {}
+        self._told = told
 
     def __call__(self, number: int) -> Pairs:
         """Return the batch of a step."""

@@ -98,8 +98,9 @@ def open_batches(options: Options, wording: Wording, coarse_share: float) -> Cal
     folder = options.weights / "miniature/text_encoder"
     text_encoder = load_module(Qwen2_5_VLForConditionalGeneration, folder, torch.float32)
     text_encoder.requires_grad_(requires_grad=False).to(options.device)
+    processor, told = build_processor(), {}
     small, whole = (
-        PairBatches(options.data, latents, build_processor(), text_encoder, wording)
+        PairBatches(options.data, latents, processor, text_encoder, wording, told)
         for latents in (coarse(options.latents), options.latents)
     )
     return lambda number: (small if number < coarse_share * options.num_steps else whole)(number)
