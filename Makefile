@@ -53,6 +53,8 @@ train: weights ## make the weights of the miniature again, recipe by recipe; beg
 	$(TRAIN).transformer --compile
 	$(TRAIN).angles --compile
 	$(TRAIN).lightning --compile
+	$(TRAIN).samples --compile
+	$(TRAIN).sharpness --compile --latents .mastershot/training/sampled --folder .mastershot/training/decoder_again
 
 eval: weights ## judge the miniature on held-out scenes: a table and a picture grid in .mastershot/evaluation
 	$(PYTHON) -m models.miniature.evaluation

@@ -17,6 +17,7 @@ from models.miniature.training import (
     language,
     latents,
     lightning,
+    samples,
     sharpness,
     transformer,
     views,
@@ -37,7 +38,7 @@ WRITTEN = {
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Run the command of a recipe, on shards of two scenes."""
-    for name in ("views", "captions", "pairs"):
+    for name in ("views", "captions", "pairs", "samples"):
         monkeypatch.setattr(f"models.miniature.training.{name}.SCENES_PER_SHARD", 2)
 
     def _run(main: Callable[[], None], *words: object) -> None:
@@ -56,11 +57,17 @@ def test_every_recipe_writes_its_part(weights: Path, tmp_path: Path, run: Callab
     run(captions.main, "--shards", 1)
     run(autoencoder.main, *short, "--folder", tmp_path / "vae")
     run(latents.main, "--weights", trained, "--folder", encoded)
-    for number, (recipe, part) in enumerate(WRITTEN.items()):
+    for recipe, part in WRITTEN.items():
         path = trained / "miniature" / part
         before = path.read_bytes()
-        run(recipe.main, *short, "--folder", tmp_path / str(number))
-        losses = [json.loads(line) for line in (tmp_path / str(number) / "losses.jsonl").read_text().splitlines()]
+        folder = tmp_path / recipe.__name__.rpartition(".")[2]
+        run(recipe.main, *short, "--folder", folder)
+        losses = [json.loads(line) for line in (folder / "losses.jsonl").read_text().splitlines()]
         assert losses[-1]["step"] == STEPS
         assert path.read_bytes() != before
+    sampled = tmp_path / "sampled"
+    run(samples.main, *short[:4], "--steps", 1, "--folder", sampled)
+    before = (trained / "miniature" / WRITTEN[sharpness]).read_bytes()
+    run(sharpness.main, *short[:2], "--latents", sampled, "--steps", STEPS, "--folder", tmp_path / "sharpness_again")
+    assert (trained / "miniature" / WRITTEN[sharpness]).read_bytes() != before
     load_pipeline(MINIATURE, trained)

@@ -4,9 +4,12 @@
 Run `python -m models.miniature.training.angles`. Rank, targets and key format are those of the real file.
 """
 
+import torch
+from torch import Tensor
+
 from models.camera import Pose, phrase
 from models.miniature.formats import ANGLES_RANK, ANGLES_TARGETS, write_angles
-from models.miniature.training.lora import train_lora
+from models.miniature.training.lora import open_student, train_lora
 from models.miniature.training.options import read_options
 from models.miniature.training.transformer import flow_loss, open_batches
 
@@ -23,8 +26,12 @@ def main() -> None:
     """Train with the settings of the command line."""
     options = read_options(__doc__, part="angles", num_steps=3000)
     batches = open_batches(options, say_in_dialect, COARSE_SHARE)
-    shape = (ANGLES_TARGETS, ANGLES_RANK, ANGLES_RANK)
-    pairs = train_lora(options, shape, batches, flow_loss, LEARNING_RATE)
+    student = open_student(options, (ANGLES_TARGETS, ANGLES_RANK, ANGLES_RANK))
+
+    def loss_of(number: int, generator: torch.Generator) -> Tensor:
+        return flow_loss(student, batches(number), generator)
+
+    pairs = train_lora(options, student, loss_of, LEARNING_RATE)
     write_angles(pairs, options.weights / "miniature/loras/multi-angle.safetensors")
 
 

@@ -1,63 +1,96 @@
 # pyright: standard, reportPrivateImportUsage=false, reportCallIssue=false, reportArgumentType=false
-"""The Lightning LoRA: eight steps that end where the transformer's forty end.
+"""The Lightning LoRA: eight steps that end where many steps of a guided teacher end.
 
-Run `python -m models.miniature.training.lightning`. From a noise level of the 8-step schedule the frozen
-transformer takes small Euler steps down to the next level; the LoRA learns to make that way in one.
+Run `python -m models.miniature.training.lightning`. From a noise level of the 8-step schedule the teacher takes small
+Euler steps down to the next level; the LoRA learns to make that way in one. The teacher is the transformer, told by the
+marks that it knows where to go, and guided away from itself at half its training, whose pictures are softer. The
+student is the transformer with the angle LoRA, told in the words of the dialect, as the product runs it.
 
 Source: Salimans and Ho 2022, "Progressive Distillation for Fast Sampling of Diffusion Models", with the teacher's small
-steps taken at once instead of in rounds.
+steps taken at once instead of in rounds; Karras et al. 2024, "Guiding a Diffusion Model with a Bad Version of Itself".
 """
+
+from dataclasses import dataclass
 
 import torch
 from diffusers import QwenImageTransformer2DModel
 from torch import Tensor
 from torch.nn import functional
 
+from models.loading import load_module
 from models.miniature.formats import LIGHTNING_ALPHA, LIGHTNING_RANK, LIGHTNING_TARGETS, write_lightning
-from models.miniature.training.lora import train_lora
-from models.miniature.training.options import read_options
+from models.miniature.training.angles import say_in_dialect
+from models.miniature.training.loop import HALFWAY
+from models.miniature.training.lora import open_student, train_lora
+from models.miniature.training.options import Options, read_options
 from models.miniature.training.pairs import Pairs
-from models.miniature.training.transformer import open_batches, predict_velocity
+from models.miniature.training.transformer import compile_blocks, open_batches, predict_velocity, walk
 from models.miniature.words import name_mark
 from models.profiles import MINIATURE
 from models.stages import schedule
 
 LEARNING_RATE = 3e-3
 COARSE_SHARE = 0.4
-TEACHER_STEPS = 5
-"""Of the teacher for one of the student's: forty in all."""
+TEACHER_STEPS = 3
+"""Of the teacher for one of the student's."""
+GUIDANCE = 1.0
+"""How far the teacher goes beyond itself, in differences between itself and itself at half its training."""
 
 
-@torch.no_grad()
-def walk(transformer: QwenImageTransformer2DModel, noisy: Tensor, start: Tensor, end: Tensor, pairs: Pairs) -> Tensor:
-    """Return where the teacher comes to, in Euler steps of equal size, from noise levels `start` (B,) to `end` (B,)."""
-    for step in range(TEACHER_STEPS):
-        here = torch.lerp(start, end, step / TEACHER_STEPS)
-        velocity = predict_velocity(transformer, noisy, here, pairs)
-        noisy = noisy + ((end - start) / TEACHER_STEPS).view(-1, 1, 1) * velocity
-    return noisy
+@dataclass(frozen=True, kw_only=True)
+class Teacher:
+    """The trained transformer, and the averaged weights that it had halfway."""
+
+    whole: QwenImageTransformer2DModel
+    halfway: QwenImageTransformer2DModel
+
+    def velocity(self, noisy: Tensor, sigmas: Tensor, pairs: Pairs) -> Tensor:
+        """Return the guided velocity (B, N, 64)."""
+        whole, halfway = (predict_velocity(model, noisy, sigmas, pairs) for model in (self.whole, self.halfway))
+        return whole + GUIDANCE * (whole - halfway)
 
 
-def distillation_loss(transformer: QwenImageTransformer2DModel, pairs: Pairs, generator: torch.Generator) -> Tensor:
-    """Return the squared error of one step of the student against the teacher's way."""
-    device = pairs.views.device
+def open_teacher(options: Options) -> Teacher:
+    """Return the transformer as it was trained and as its recipe left it halfway, both frozen."""
+    folder = options.weights / "miniature/transformer"
+    whole, halfway = (load_module(QwenImageTransformer2DModel, folder, torch.float32) for _ in range(2))
+    weights = torch.load(options.folder.with_name("transformer") / HALFWAY, map_location="cpu", weights_only=True)
+    halfway.load_state_dict(weights)
+    for model in (whole, halfway):
+        model.requires_grad_(requires_grad=False).to(options.device)
+        if options.compiled:
+            compile_blocks(model)
+    return Teacher(whole=whole, halfway=halfway)
+
+
+def distillation_loss(
+    student: QwenImageTransformer2DModel, teacher: Teacher, told: Pairs, marked: Pairs, generator: torch.Generator
+) -> Tensor:
+    """Return the squared error of one step of the student against the teacher's way; both see the same views."""
+    device = told.views.device
     levels = schedule(MINIATURE).to(device)
-    place = torch.randint(MINIATURE.num_steps, (len(pairs.views),), generator=generator)
+    place = torch.randint(MINIATURE.num_steps, (len(told.views),), generator=generator)
     start, end = levels[place], levels[place + 1]
-    noise = torch.randn(pairs.views.shape, generator=generator).to(device)
-    noisy = torch.lerp(pairs.views, noise, start.view(-1, 1, 1))
-    transformer.disable_adapters()
-    target = (walk(transformer, noisy, start, end, pairs) - noisy) / (end - start).view(-1, 1, 1)
-    transformer.enable_adapters()
-    return functional.mse_loss(predict_velocity(transformer, noisy, start, pairs), target)
+    noise = torch.randn(told.views.shape, generator=generator).to(device)
+    noisy = torch.lerp(told.views, noise, start.view(-1, 1, 1))
+    way = [torch.lerp(start, end, step / TEACHER_STEPS) for step in range(TEACHER_STEPS + 1)]
+    ended = walk(lambda latents, sigmas: teacher.velocity(latents, sigmas, marked), noisy, way)
+    target = (ended - noisy) / (end - start).view(-1, 1, 1)
+    return functional.mse_loss(predict_velocity(student, noisy, start, told), target)
 
 
 def main() -> None:
     """Train with the settings of the command line."""
     options = read_options(__doc__, part="lightning", num_steps=1500)
-    batches = open_batches(options, name_mark, COARSE_SHARE)
-    shape = (LIGHTNING_TARGETS, LIGHTNING_RANK, LIGHTNING_ALPHA)
-    pairs = train_lora(options, shape, batches, distillation_loss, LEARNING_RATE)
+    told, marked = (open_batches(options, wording, COARSE_SHARE) for wording in (say_in_dialect, name_mark))
+    angles = tuple(lora for lora in MINIATURE.loras if lora.name == "angles")
+    student = open_student(options, (LIGHTNING_TARGETS, LIGHTNING_RANK, LIGHTNING_ALPHA), angles)
+    teacher = open_teacher(options)
+
+    def loss_of(number: int, generator: torch.Generator) -> Tensor:
+        return distillation_loss(student, teacher, told(number), marked(number), generator)
+
+    pairs = train_lora(options, student, loss_of, LEARNING_RATE)
     write_lightning(pairs, options.weights / "miniature/loras/lightning-8steps.safetensors")
 
 

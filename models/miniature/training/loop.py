@@ -18,6 +18,7 @@ WARMUP_STEPS = 200
 LOWEST_LR = 0.02
 AVERAGE_DECAY = 0.999
 SMOOTHING = 0.98
+HALFWAY = "halfway.pt"
 
 Module = TypeVar("Module", bound=nn.Module)
 Step = Callable[[int, torch.Generator], dict[str, Tensor]]
@@ -34,7 +35,8 @@ def train(
 ) -> Module:
     """Train until `num_steps`, from the last checkpoint in `folder` on; leave `trained` with its averaged weights.
 
-    `others` are modules and optimizers that `step` updates itself and that a checkpoint must hold too.
+    Those of half the way stay in `folder` too. `others` are modules and optimizers that `step` updates itself and that
+    a checkpoint must hold too.
     """
     folder.mkdir(parents=True, exist_ok=True)
     parts = {"trained": trained, **{f"optimizer{place}": each for place, each in enumerate(optimizers)}, **others}
@@ -54,6 +56,8 @@ def train(
             trained.zero_grad(set_to_none=True)
             _follow(average, trained, number)
             log.add(losses)
+            if number + 1 == num_steps // 2:
+                torch.save(average, folder / HALFWAY)
             progress.update(bar, completed=number + 1, description=f"{folder.name} {log}")
             if time.monotonic() - saved_at > SAVE_EVERY_S or number + 1 == num_steps:
                 _save(folder, parts, average, number + 1)

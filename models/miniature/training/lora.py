@@ -8,14 +8,15 @@ from diffusers import QwenImageTransformer2DModel
 from peft import LoraConfig, get_peft_model_state_dict
 from torch import Tensor
 
-from models.loading import load_module
+from models.loading import fuse_loras, load_module
 from models.miniature.formats import LoraPairs
 from models.miniature.training.loop import train
 from models.miniature.training.options import Options
-from models.miniature.training.pairs import Pairs
 from models.miniature.training.transformer import compile_blocks
+from models.profiles import Lora
 
-Loss = Callable[[QwenImageTransformer2DModel, Pairs, torch.Generator], Tensor]
+Loss = Callable[[int, torch.Generator], Tensor]
+"""Takes the number of the step and its noise."""
 
 
 def attach_new_lora(transformer: QwenImageTransformer2DModel, targets: tuple[str, ...], rank: int, alpha: int) -> None:
@@ -32,26 +33,30 @@ def read_pairs(transformer: QwenImageTransformer2DModel) -> LoraPairs:
     return {name: (state[f"{name}.lora_A.weight"], state[f"{name}.lora_B.weight"]) for name in targets}
 
 
-def train_lora(
-    options: Options,
-    shape: tuple[tuple[str, ...], int, int],
-    batches: Callable[[int], Pairs],
-    loss_of: Loss,
-    learning_rate: float,
-) -> LoraPairs:
-    """Train a LoRA of `shape` (targets, rank, alpha) beside the trained transformer, or on from its last checkpoint."""
+def open_student(
+    options: Options, shape: tuple[tuple[str, ...], int, int], loras: tuple[Lora, ...] = ()
+) -> QwenImageTransformer2DModel:
+    """Return the trained transformer with `loras` fused, and a new LoRA of `shape` (targets, rank, alpha) beside it."""
     transformer = load_module(QwenImageTransformer2DModel, options.weights / "miniature/transformer", torch.float32)
+    fuse_loras(transformer, loras, options.weights)
     torch.manual_seed(0)
     attach_new_lora(transformer.to(options.device), *shape)
     if options.compiled:
         compile_blocks(transformer)
-    trained = [value for value in transformer.parameters() if value.requires_grad]
+    return transformer
+
+
+def train_lora(
+    options: Options, student: QwenImageTransformer2DModel, loss_of: Loss, learning_rate: float
+) -> LoraPairs:
+    """Train the LoRA of a student, or on from its last checkpoint."""
+    trained = [value for value in student.parameters() if value.requires_grad]
     optimizer = torch.optim.AdamW(trained, learning_rate, betas=(0.9, 0.98), weight_decay=0.0)
 
     def step(number: int, generator: torch.Generator) -> dict[str, Tensor]:
-        loss = loss_of(transformer, batches(number), generator)
+        loss = loss_of(number, generator)
         loss.backward()
         return {"velocity": loss}
 
-    train(step, transformer, [optimizer], options.folder, options.num_steps)
-    return read_pairs(transformer)
+    train(step, student, [optimizer], options.folder, options.num_steps)
+    return read_pairs(student)

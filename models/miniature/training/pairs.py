@@ -1,7 +1,7 @@
 # pyright: standard, reportPrivateImportUsage=false, reportCallIssue=false, reportArgumentType=false
 """What the transformer learns from: a master, a text, and the view that the text asks for, all encoded."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,10 +63,16 @@ class PairBatches:
     def __call__(self, number: int) -> Pairs:
         """Return the batch of a step."""
         random = np.random.default_rng((number, 4))
-        chosen = [
-            (int(random.integers(len(self._latents))), int(random.integers(SCENES_PER_SHARD)))
-            for _ in range(SCENES_PER_BATCH)
-        ]
+        num_shards = len(self._latents)
+        return self.read(
+            [
+                (int(random.integers(num_shards)), int(random.integers(SCENES_PER_SHARD)))
+                for _ in range(SCENES_PER_BATCH)
+            ]
+        )
+
+    def read(self, chosen: Sequence[tuple[int, int]]) -> Pairs:
+        """Return all views of scenes, each given by its shard and its place there."""
         latents = torch.from_numpy(np.stack([self._latents[shard][place] for shard, place in chosen])).float()
         latents = latents.to(self._text_encoder.device)
         rows, columns = latents.shape[-2] // 2, latents.shape[-1] // 2

@@ -7,7 +7,9 @@ which the angle LoRA is told where to go.
 Source: Lipman et al. 2023, "Flow Matching for Generative Modeling"; Liu et al. 2022, "Flow Straight and Fast".
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from pathlib import Path
 
 import torch
 from diffusers import QwenImageTransformer2DModel
@@ -30,6 +32,9 @@ COARSE_SHARE = 0.3
 """Of the steps see views of half the size, whose tokens are a quarter as many and whose step takes a third."""
 SHIFT = 3.0
 """Noise levels are drawn as the distilled schedule spaces them: most of them high."""
+
+Velocity = Callable[[Tensor, Tensor], Tensor]
+"""Takes latents (B, N, 64) and their noise levels (B,), and returns the velocity from picture to noise."""
 
 
 def rotate(x: Tensor, frequencies: Tensor, use_real: bool = False) -> Tensor:  # noqa: ARG001, FBT001, FBT002
@@ -84,6 +89,14 @@ def predict_velocity(transformer: QwenImageTransformer2DModel, noisy: Tensor, si
     return velocity[:, : noisy.shape[1]].float()
 
 
+@torch.no_grad()
+def walk(velocity_of: Velocity, latents: Tensor, levels: Sequence[Tensor]) -> Tensor:
+    """Return latents (B, N, 64) after an Euler step from each of the noise levels, (B,) each, to the next."""
+    for here, there in pairwise(levels):
+        latents = latents + (there - here).view(-1, 1, 1) * velocity_of(latents, here)
+    return latents
+
+
 def flow_loss(transformer: QwenImageTransformer2DModel, pairs: Pairs, generator: torch.Generator) -> Tensor:
     """Return the squared error of the velocity at random noise levels."""
     device = pairs.views.device
@@ -93,16 +106,19 @@ def flow_loss(transformer: QwenImageTransformer2DModel, pairs: Pairs, generator:
     return functional.mse_loss(predict_velocity(transformer, noisy, sigmas, pairs), noise - pairs.views)
 
 
-def open_batches(options: Options, wording: Wording, coarse_share: float) -> Callable[[int], Pairs]:
-    """Return what draws the batch of a step, of views at half size first; texts are read by the trained encoder."""
+def open_pairs(options: Options, wording: Wording) -> Callable[[Path], PairBatches]:
+    """Return what opens a folder of latents; all that it opens share the texts that the trained encoder has read."""
     folder = options.weights / "miniature/text_encoder"
     text_encoder = load_module(Qwen2_5_VLForConditionalGeneration, folder, torch.float32)
     text_encoder.requires_grad_(requires_grad=False).to(options.device)
     processor, told = build_processor(), {}
-    small, whole = (
-        PairBatches(options.data, latents, processor, text_encoder, wording, told)
-        for latents in (coarse(options.latents), options.latents)
-    )
+    return lambda latents: PairBatches(options.data, latents, processor, text_encoder, wording, told)
+
+
+def open_batches(options: Options, wording: Wording, coarse_share: float) -> Callable[[int], Pairs]:
+    """Return what draws the batch of a step, of views at half size first."""
+    open_folder = open_pairs(options, wording)
+    small, whole = open_folder(coarse(options.latents)), open_folder(options.latents)
     return lambda number: (small if number < coarse_share * options.num_steps else whole)(number)
 
 
