@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 from rich.progress import track
 
 from models.camera import PRESETS, Pose, Preset, phrase
@@ -28,6 +28,8 @@ from models.stages import decode, draw_noise, encode_instructions, encode_refere
 
 Pictures = NDArray[np.uint8]
 """(P, H, W, 3), one picture a preset."""
+
+HEADING_PX = 24
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,15 +142,22 @@ def write_table(rows: Sequence[Figures]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def draw_grid(takes: Sequence[Take], presets: Sequence[Preset]) -> Image.Image:
-    """Return one row a scene: the master, then for each preset ours above the truth."""
-    order = [list(PRESETS).index(preset) for preset in presets]
+def draw_grid(takes: Sequence[Take]) -> Image.Image:
+    """Return one row a scene below the names of the views asked for: the master, then ours above the truth."""
     rows: list[NDArray[np.uint8]] = []
     for take in takes:
-        blank = np.full_like(take.master, 255)
-        rows.append(np.concatenate([take.master, *(take.shown[place] for place in order)], axis=1))
-        rows.append(np.concatenate([blank, *(take.truth[place] for place in order)], axis=1))
-    return Image.fromarray(np.concatenate(rows))
+        rows.append(np.concatenate([take.master, *take.shown], axis=1))
+        rows.append(np.concatenate([np.full_like(take.master, 255), *take.truth], axis=1))
+    pictures = Image.fromarray(np.concatenate(rows))
+    grid = Image.new("RGB", (pictures.width, pictures.height + HEADING_PX), "white")
+    grid.paste(pictures, (0, HEADING_PX))
+    draw, font = ImageDraw.Draw(grid), ImageFont.load_default(HEADING_PX * 3 // 4)
+    height, width = takes[0].master.shape[:2]
+    for column, name in enumerate(("master", *PRESETS)):
+        draw.text((column * width + 4, 2), name.replace("_", " "), "black", font)
+    for row in range(len(takes)):
+        draw.text((4, HEADING_PX + (2 * row + 1) * height + 2), "above: ours\nbeside: the truth", "black", font)
+    return grid
 
 
 def time_seven(weights: Path) -> float:
@@ -186,7 +195,7 @@ def main() -> None:
         seconds = (time.monotonic() - started) / len(takes)
         (arguments.out / f"{name.replace(' ', '_')}.json").write_text(json.dumps(figures[-1].accuracy | {"s": seconds}))
         if name == "as shipped":
-            draw_grid(takes[:8], list(PRESETS)).save(arguments.out / "grid.png")
+            draw_grid(takes[:8]).save(arguments.out / "grid.png")
     seconds = time_seven(arguments.weights)
     table = (
         write_table(figures) + f"\nSeven angles from a fresh process, imports and loading included: {seconds:.1f} s.\n"
