@@ -23,6 +23,7 @@ from models.camera import PRESETS, Pose, Preset, phrase
 from models.loading import Pipeline, load_pipeline
 from models.miniature.stage import is_held_out, make_scene
 from models.miniature.training.views import draw
+from models.miniature.visibility import fill_from_master
 from models.profiles import MINIATURE, Profile
 from models.stages import decode, draw_noise, encode_instructions, encode_reference, sample
 
@@ -118,6 +119,18 @@ def baselines(truths: Iterable[tuple[NDArray[np.uint8], Pictures]]) -> dict[str,
     return takes
 
 
+def oracle(seeds: Sequence[int], truths: Sequence[tuple[NDArray[np.uint8], Pictures]]) -> list[Take]:
+    """Return what could be shown of scenes by one who knows all that their masters show, and of the rest its colour."""
+    takes: list[Take] = []
+    for seed, (master, truth) in zip(seeds, truths, strict=True):
+        scene = make_scene(seed)
+        filled = [
+            fill_from_master(scene, master, pose, view)[0] for pose, view in zip(PRESETS.values(), truth, strict=True)
+        ]
+        takes.append(Take(master=master, truth=truth, shown=np.stack(filled)))
+    return takes
+
+
 def variants(profile: Profile) -> dict[str, Profile]:
     """Return the profile as shipped, without its angle LoRA, and at other numbers of steps, with Lightning or not."""
     angles = tuple(lora for lora in profile.loras if lora.name == "angles")
@@ -182,7 +195,8 @@ def main() -> None:
     arguments.out.mkdir(parents=True, exist_ok=True)
     seeds = held_out_seeds(arguments.scenes)
     truths = [draw_truth(seed) for seed in track(seeds, description="Drawing the truth")]
-    figures = [judge(name, takes) for name, takes in baselines(truths).items()]
+    rows = baselines(truths) | {"an oracle of what the master shows": oracle(seeds, truths)}
+    figures = [judge(name, takes) for name, takes in rows.items()]
     for name, profile in variants(MINIATURE).items():
         if arguments.rows and name not in arguments.rows:
             continue

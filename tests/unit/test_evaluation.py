@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from models.camera import PRESETS
+from models.camera import PRESETS, Pose
 from models.miniature.evaluation import Take, baselines, draw_truth, gradient_energy, held_out_seeds, judge
-from models.miniature.stage import is_held_out
+from models.miniature.stage import is_held_out, make_scene
 from models.miniature.training.views import training_poses, training_seed
+from models.miniature.visibility import fill_from_master
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +53,24 @@ def test_a_blurred_picture_has_less_gradient_energy(take: Take) -> None:
     """Averages are found out."""
     blurred = (take.truth.astype(np.float32) + np.roll(take.truth, 1, axis=2) + np.roll(take.truth, 2, axis=2)) / 3
     assert gradient_energy(blurred.astype(np.uint8)) < 0.8 * gradient_energy(take.truth)
+
+
+def test_the_master_shows_all_of_itself(take: Take) -> None:
+    """From where it was taken nothing is hidden, and every pixel is where it was."""
+    filled, seen = fill_from_master(make_scene(7), take.master, Pose(), take.master)
+    assert seen == 1
+    assert np.abs(filled.astype(int) - take.master).max() <= 1
+
+
+def test_the_oracle_knows_what_the_master_shows(take: Take) -> None:
+    """Nearly all of a close-up and little of a side view; its pictures are nearer to the truth than the master is."""
+    shares = {}
+    for view, (name, pose) in zip(take.truth, PRESETS.items(), strict=True):
+        filled, shares[name] = fill_from_master(make_scene(7), take.master, pose, view)
+        error, no_op = (np.square(shown.astype(float) - view).mean() for shown in (filled, take.master))
+        assert error < no_op / 2
+    assert shares["close_up"] > 0.8
+    assert shares["left_90"] < 0.5
 
 
 def test_no_scene_that_is_trained_on_is_evaluated_on() -> None:
