@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from models.camera import Pose
 from models.miniature.patterns import Floats
 
 _MASTER_DISTANCE_M = 4.3
@@ -30,17 +31,16 @@ class Camera:
         return np.stack((right / depth / self.tan_half_height, up / depth / self.tan_half_height, depth))
 
 
-def camera_for(azimuth_deg: float, elevation_deg: float, distance: float, *, is_wide_lens: bool) -> Camera:
-    """Return the camera of a pose; (0, 0, 1, normal lens) is the master.
+def camera_for(pose: Pose) -> Camera:
+    """Return the camera of a pose; `Pose()` is the master's.
 
-    Azimuth grows as the camera arcs to its own right around the subject. Elevation 0 is eye level, 90 looks straight
-    down; a low camera stops just above the ground. Distance is a factor on the master's.
+    At elevation 90 it looks straight down; a low camera stops just above the ground.
     """
-    azimuth, height_m = np.deg2rad(azimuth_deg), _aim_height_m(distance)
-    rise = np.deg2rad(elevation_deg + _EYE_LEVEL_DEG * (1 - max(elevation_deg, 0.0) / 90))
-    away_m = _MASTER_DISTANCE_M * distance * np.cos(rise)
-    lens_m = max(height_m + _MASTER_DISTANCE_M * distance * np.sin(rise), _LOWEST_LENS_M)
-    fov_deg = _WIDE_LENS_DEG if is_wide_lens else _NORMAL_LENS_DEG
+    azimuth, height_m = np.deg2rad(pose.azimuth_deg), _aim_height_m(pose.distance)
+    rise = np.deg2rad(pose.elevation_deg + _EYE_LEVEL_DEG * (1 - max(pose.elevation_deg, 0.0) / 90))
+    away_m = _MASTER_DISTANCE_M * pose.distance * np.cos(rise)
+    lens_m = max(height_m + _MASTER_DISTANCE_M * pose.distance * np.sin(rise), _LOWEST_LENS_M)
+    fov_deg = _WIDE_LENS_DEG if pose.lens == "wide" else _NORMAL_LENS_DEG
     return Camera(
         position=np.array((away_m * np.sin(azimuth), lens_m, away_m * np.cos(azimuth)), np.float32),
         axes=_axes(azimuth, np.arctan2(lens_m - height_m, away_m)),

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from models.camera import Pose
 from models.miniature.cameras import camera_for
 from models.miniature.raycast import render_view
 from models.miniature.stage import make_scene
@@ -14,8 +15,7 @@ EXAMPLE_SEED = 127
 
 def write_master(seed: int, width: int, height: int, path: Path) -> None:
     """Draw the master shot of a scene into a PNG file."""
-    master = camera_for(0, 0, 1, is_wide_lens=False)
-    view = render_view(make_scene(seed), master, width, height)
+    view = render_view(make_scene(seed), camera_for(Pose()), width, height)
     Image.fromarray(view.picture).save(path, format="PNG", optimize=True)
 
 

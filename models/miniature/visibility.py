@@ -22,15 +22,11 @@ def fill_from_master(
     What the master shows is taken from there, exactly where it belongs; all else has its true mean colour.
     """
     height, width = truth.shape[:2]
-    views = [(camera, render_view(scene, camera, width, height, 1)) for camera in map(_camera, (Pose(), pose))]
+    views = [(camera, render_view(scene, camera, width, height, 1)) for camera in map(camera_for, (Pose(), pose))]
     seen, x, y = _places_in_master(*views[0], *views[1])
     shown = _read_between_pixels(master.astype(np.float32), x, y)
     shown[~seen] = truth[~seen].mean(axis=0) if not seen.all() else 0
     return np.round(shown).astype(np.uint8), float(seen.mean())
-
-
-def _camera(pose: Pose) -> Camera:
-    return camera_for(pose.azimuth_deg, pose.elevation_deg, pose.distance, is_wide_lens=pose.lens == "wide")
 
 
 def _places_in_master(

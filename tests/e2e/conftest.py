@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 from prefect.testing.utilities import prefect_test_harness
 
+from models.camera import Pose
 from models.miniature.cameras import camera_for
 from models.miniature.raycast import render_view
 from models.miniature.stage import make_scene
@@ -26,8 +27,7 @@ def prefect_server() -> Generator[None]:
 @pytest.fixture
 def installation(tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch) -> Installation:
     """Settings that point into a temporary folder, with a master of the film stage in it."""
-    camera = camera_for(0, 0, 1.0, is_wide_lens=False)
-    view = render_view(make_scene(7), camera, 280, 160, samples_per_axis=1)
+    view = render_view(make_scene(7), camera_for(Pose()), 280, 160, samples_per_axis=1)
     Image.fromarray(view.picture).save(tmp_path / "master.png")
     variables = {"STORE": str(tmp_path / "store"), "WEIGHTS": str(weights), "MASTER_FOLDERS": f'["{tmp_path}"]'}
     for name, value in variables.items():

@@ -4,25 +4,26 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from models.camera import Pose
 from models.miniature.cameras import camera_for
 from models.miniature.raycast import View, render_view
 from models.miniature.stage import ObjectId, is_held_out, make_scene
 
 WIDTH, HEIGHT = 112, 64
 SEED = 127
-POSES = {  # azimuth, elevation, distance, wide lens
-    "master": (0, 0, 1.0, False),
-    "close_up": (0, 0, 0.6, False),
-    "wide": (0, 0, 1.8, False),
-    "wide_lens": (0, 0, 1.0, True),
-    "low_angle": (0, -20, 1.0, False),
-    "high_angle": (0, 35, 1.0, False),
-    "top_down": (0, 90, 1.0, False),
-    "left_45": (-45, 0, 1.0, False),
-    "right_45": (45, 0, 1.0, False),
-    "left_90": (-90, 0, 1.0, False),
-    "right_90": (90, 0, 1.0, False),
-    "behind": (180, 0, 1.0, False),
+POSES = {
+    "master": Pose(),
+    "close_up": Pose(distance=0.6),
+    "wide": Pose(distance=1.8),
+    "wide_lens": Pose(lens="wide"),
+    "low_angle": Pose(elevation_deg=-20),
+    "high_angle": Pose(elevation_deg=35),
+    "top_down": Pose(elevation_deg=90),
+    "left_45": Pose(azimuth_deg=-45),
+    "right_45": Pose(azimuth_deg=45),
+    "left_90": Pose(azimuth_deg=-90),
+    "right_90": Pose(azimuth_deg=90),
+    "behind": Pose(azimuth_deg=180),
 }
 
 
@@ -30,15 +31,12 @@ POSES = {  # azimuth, elevation, distance, wide lens
 def views() -> dict[str, View]:
     """Draw one scene from every preset pose."""
     scene = make_scene(SEED)
-    return {
-        name: render_view(scene, camera_for(azimuth, elevation, distance, is_wide_lens=is_wide), WIDTH, HEIGHT)
-        for name, (azimuth, elevation, distance, is_wide) in POSES.items()
-    }
+    return {name: render_view(scene, camera_for(pose), WIDTH, HEIGHT) for name, pose in POSES.items()}
 
 
 def draw_master(seed: int) -> NDArray[np.uint8]:
     """Draw the master picture of a seed."""
-    return render_view(make_scene(seed), camera_for(0, 0, 1, is_wide_lens=False), WIDTH, HEIGHT).picture
+    return render_view(make_scene(seed), camera_for(Pose()), WIDTH, HEIGHT).picture
 
 
 def num_subject_pixels(view: View) -> int:
@@ -67,8 +65,8 @@ def test_the_camera_arcs_to_its_own_right() -> None:
     """At azimuth 45 what stands behind the subject moves right in the picture, and what stands right comes nearer."""
     behind, right = np.array(((0, 1, -2), (2, 1, 0)), np.float32)
     points = np.stack((behind, right), axis=1)
-    before = camera_for(0, 0, 1, is_wide_lens=False).project(points)
-    after = camera_for(45, 0, 1, is_wide_lens=False).project(points)
+    before = camera_for(Pose()).project(points)
+    after = camera_for(Pose(azimuth_deg=45)).project(points)
     assert before[0, 0] == pytest.approx(0, abs=1e-6)
     assert after[0, 0] > 0.3
     assert after[2, 1] < before[2, 1] - 1
@@ -79,7 +77,7 @@ def test_the_camera_arcs_to_its_own_right() -> None:
 @pytest.mark.parametrize("azimuth", [0.0, 90.0, 180.0, -135.0])
 def test_a_camera_is_square_and_above_the_ground(azimuth: float, elevation: float) -> None:
     """Right, up and forward are orthonormal and right-handed at every pose, straight down included."""
-    camera = camera_for(azimuth, elevation, 1.8, is_wide_lens=False)
+    camera = camera_for(Pose(azimuth_deg=azimuth, elevation_deg=elevation, distance=1.8))
     np.testing.assert_allclose(camera.axes @ camera.axes.T, np.eye(3), atol=1e-5)
     np.testing.assert_allclose(np.cross(camera.axes[0], camera.axes[1]), -camera.axes[2], atol=1e-5)
     assert camera.position[1] > 0.2
@@ -100,8 +98,7 @@ def test_a_view_has_its_shape_and_shows_the_subject(views: dict[str, View], name
 @pytest.mark.parametrize("name", POSES)
 def test_a_projected_point_lands_on_its_object(views: dict[str, View], name: str) -> None:
     """The middle of the subject's head falls on a subject pixel, at about its depth."""
-    azimuth, elevation, distance, is_wide = POSES[name]
-    camera = camera_for(azimuth, elevation, distance, is_wide_lens=is_wide)
+    camera = camera_for(POSES[name])
     x, y, depth = camera.project(np.array(((0,), (1.62,), (0,)), np.float32))[:, 0]
     pixel = int(HEIGHT / 2 * (1 - y)), int(WIDTH / 2 + x * HEIGHT / 2)
     assert views[name].object_ids[pixel] == ObjectId.SUBJECT
@@ -111,8 +108,7 @@ def test_a_projected_point_lands_on_its_object(views: dict[str, View], name: str
 @pytest.mark.parametrize("name", POSES)
 def test_depth_puts_the_ground_on_the_ground(views: dict[str, View], name: str) -> None:
     """Depth is finite but for the sky, and a ground pixel's middle ray ends at height 0."""
-    azimuth, elevation, distance, is_wide = POSES[name]
-    camera, view = camera_for(azimuth, elevation, distance, is_wide_lens=is_wide), views[name]
+    camera, view = camera_for(POSES[name]), views[name]
     np.testing.assert_array_equal(np.isinf(view.depth), view.object_ids == ObjectId.SKY)
     row, column = np.nonzero((view.object_ids == ObjectId.GROUND) & (view.depth < 30))
     scale = camera.tan_half_height / HEIGHT

@@ -14,7 +14,7 @@ from PIL import Image
 from pydantic import ValidationError
 from torch import Tensor
 
-from models.camera import PRESETS, phrase
+from models.camera import PRESETS, Pose, phrase
 from models.errors import MissingDeviceError, NotFiniteError, OutOfMemoryError
 from models.in_process import InProcessRenderer
 from models.loading import Pipeline, load_pipeline
@@ -53,8 +53,7 @@ def stock(pipeline: Pipeline, weights: Path) -> Generator[QwenImageEditPlusPipel
 @pytest.fixture(scope="module")
 def master() -> Image.Image:
     """A picture of the film stage at the miniature's raster."""
-    camera = camera_for(0, 0, 1.0, is_wide_lens=False)
-    return Image.fromarray(render_view(make_scene(7), camera, 224, 128, samples_per_axis=1).picture)
+    return Image.fromarray(render_view(make_scene(7), camera_for(Pose()), 224, 128, samples_per_axis=1).picture)
 
 
 @pytest.fixture(scope="module")

@@ -22,8 +22,7 @@ def words_of(text: str) -> set[str]:
 
 def see(seed: int, pose: Pose) -> View:
     """Return a small view of a scene."""
-    camera = camera_for(pose.azimuth_deg, pose.elevation_deg, pose.distance, is_wide_lens=pose.lens == "wide")
-    return render_view(make_scene(seed), camera, 112, 64, samples_per_axis=1)
+    return render_view(make_scene(seed), camera_for(pose), 112, 64, samples_per_axis=1)
 
 
 def test_marks_share_no_word_that_says_where_a_camera_goes() -> None:

@@ -58,8 +58,7 @@ def name_colour(pixels: NDArray[np.uint8]) -> str:
 
 def caption_pose(scene: Scene, pose: Pose) -> str:
     """Return the caption of a view; one ray a pixel is enough for words."""
-    camera = camera_for(pose.azimuth_deg, pose.elevation_deg, pose.distance, is_wide_lens=pose.lens == "wide")
-    return describe(render_view(scene, camera, WIDTH_PX, HEIGHT_PX, samples_per_axis=1))
+    return describe(render_view(scene, camera_for(pose), WIDTH_PX, HEIGHT_PX, samples_per_axis=1))
 
 
 def caption_path(folder: Path, number: int) -> Path:

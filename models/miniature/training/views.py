@@ -60,8 +60,7 @@ def training_poses(seed: int) -> tuple[Pose, ...]:
 
 def draw(scene: Scene, pose: Pose, samples_per_axis: int = 3) -> NDArray[np.uint8]:
     """Return the true picture (height, width, 3) of a pose, at the raster of the miniature."""
-    camera = camera_for(pose.azimuth_deg, pose.elevation_deg, pose.distance, is_wide_lens=pose.lens == "wide")
-    return render_view(scene, camera, WIDTH_PX, HEIGHT_PX, samples_per_axis).picture
+    return render_view(scene, camera_for(pose), WIDTH_PX, HEIGHT_PX, samples_per_axis).picture
 
 
 def shard_path(folder: Path, number: int) -> Path:
