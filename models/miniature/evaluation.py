@@ -21,6 +21,8 @@ from rich.progress import track
 
 from models.camera import PRESETS, Pose, Preset, phrase
 from models.loading import Pipeline, load_pipeline
+from models.miniature.cameras import camera_for
+from models.miniature.raycast import render_view
 from models.miniature.stage import is_held_out, make_scene
 from models.miniature.training.views import draw
 from models.miniature.visibility import fill_from_master
@@ -124,8 +126,9 @@ def oracle(seeds: Sequence[int], truths: Sequence[tuple[NDArray[np.uint8], Pictu
     takes: list[Take] = []
     for seed, (master, truth) in zip(seeds, truths, strict=True):
         scene = make_scene(seed)
+        seen = render_view(scene, camera_for(Pose()), master.shape[1], master.shape[0])
         filled = [
-            fill_from_master(scene, master, pose, view)[0] for pose, view in zip(PRESETS.values(), truth, strict=True)
+            fill_from_master(scene, seen, pose, view)[0] for pose, view in zip(PRESETS.values(), truth, strict=True)
         ]
         takes.append(Take(master=master, truth=truth, shown=np.stack(filled)))
     return takes

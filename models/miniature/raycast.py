@@ -69,6 +69,14 @@ def render_view(scene: Scene, camera: Camera, width: int, height: int, samples_p
     )
 
 
+def points_shown(camera: Camera, depth: Floats) -> Floats:
+    """Return the world points (3, H * W), in metres, that the pixels of a view show at `depth` (H, W)."""
+    height, width = depth.shape
+    rays = _make_rays(camera, width, height)
+    right, up = (part.ravel() for part in np.broadcast_arrays(rays.x[None, :], rays.y[:, None]))
+    return camera.position[:, None] + camera.axes.T @ np.stack((right, up, np.ones_like(right))) * depth.ravel()
+
+
 def _make_rays(camera: Camera, columns: int, rows: int) -> _Rays:
     x = (np.arange(columns, dtype=np.float32) * 2 + 1 - columns) * np.float32(camera.tan_half_height / rows)
     y = (rows - 1 - np.arange(rows, dtype=np.float32) * 2) * np.float32(camera.tan_half_height / rows)

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from models.camera import PRESETS, Pose
+from models.miniature.cameras import camera_for
 from models.miniature.evaluation import Take, baselines, draw_truth, gradient_energy, held_out_seeds, judge
+from models.miniature.raycast import View, render_view
 from models.miniature.stage import is_held_out, make_scene
 from models.miniature.training.views import training_poses, training_seed
 from models.miniature.visibility import fill_from_master
@@ -15,6 +17,13 @@ def take() -> Take:
     """Return a scene shown as it is."""
     master, truth = draw_truth(7)
     return Take(master=master, truth=truth, shown=truth)
+
+
+@pytest.fixture(scope="module")
+def master(take: Take) -> View:
+    """Return the master of that scene with its depth and ids."""
+    height, width = take.master.shape[:2]
+    return render_view(make_scene(7), camera_for(Pose()), width, height)
 
 
 def test_the_truth_is_always_right_and_as_sharp_as_itself(take: Take) -> None:
@@ -55,18 +64,18 @@ def test_a_blurred_picture_has_less_gradient_energy(take: Take) -> None:
     assert gradient_energy(blurred.astype(np.uint8)) < 0.8 * gradient_energy(take.truth)
 
 
-def test_the_master_shows_all_of_itself(take: Take) -> None:
+def test_the_master_shows_all_of_itself(take: Take, master: View) -> None:
     """From where it was taken nothing is hidden, and every pixel is where it was."""
-    filled, seen = fill_from_master(make_scene(7), take.master, Pose(), take.master)
+    filled, seen = fill_from_master(make_scene(7), master, Pose(), take.master)
     assert seen == 1
     assert np.abs(filled.astype(int) - take.master).max() <= 1
 
 
-def test_the_oracle_knows_what_the_master_shows(take: Take) -> None:
+def test_the_oracle_knows_what_the_master_shows(take: Take, master: View) -> None:
     """Nearly all of a close-up and little of a side view; its pictures are nearer to the truth than the master is."""
     shares = {}
     for view, (name, pose) in zip(take.truth, PRESETS.items(), strict=True):
-        filled, shares[name] = fill_from_master(make_scene(7), take.master, pose, view)
+        filled, shares[name] = fill_from_master(make_scene(7), master, pose, view)
         error, no_op = (np.square(shown.astype(float) - view).mean() for shown in (filled, take.master))
         assert error < no_op / 2
     assert shares["close_up"] > 0.8

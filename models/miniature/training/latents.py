@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from models.loading import load_module
-from models.miniature.training.views import open_shards
+from models.miniature.training.views import open_shards, save_shard
 from models.vae import encode_still, reduce_to_stills
 
 BATCH = 16
@@ -56,16 +56,14 @@ def encode_shards(vae: AutoencoderKLQwenImage, data: Path, folder: Path, shrink:
             encode_views(vae, flat[start : start + BATCH], shrink).half().cpu() for start in range(0, len(flat), BATCH)
         ]
         latents = torch.cat(parts).numpy()
-        unfinished = path.with_suffix(".tmp.npy")
-        np.save(unfinished, latents.reshape(*shard.shape[:2], *latents.shape[1:]))
-        unfinished.replace(path)
+        save_shard(path, latents.reshape(*shard.shape[:2], *latents.shape[1:]))
 
 
 def open_latents(folder: Path) -> list[NDArray[np.float16]]:
-    """Return the latents of all shards from the first to the first that is absent."""
+    """Return the latents of all shards from the first to the first that is absent, mapped into memory."""
     shards: list[NDArray[np.float16]] = []
     while (path := latents_path(folder, len(shards))).exists():
-        shards.append(np.load(path))
+        shards.append(np.load(path, mmap_mode="r"))
     return shards
 
 

@@ -20,7 +20,7 @@ from models.miniature.training.latents import latents_path
 from models.miniature.training.options import read_options
 from models.miniature.training.pairs import SCENES_PER_BATCH, PairBatches, Pairs
 from models.miniature.training.transformer import compile_blocks, open_pairs, predict_velocity, walk
-from models.miniature.training.views import SCENES_PER_SHARD
+from models.miniature.training.views import SCENES_PER_SHARD, save_shard
 from models.profiles import MINIATURE
 from models.stages import schedule, unpack
 
@@ -64,9 +64,7 @@ def main() -> None:
     for number in track(range(options.num_steps), description="Sampling shards"):
         path = latents_path(options.folder, number)
         if not path.exists():
-            unfinished = path.with_suffix(".tmp.npy")
-            np.save(unfinished, sample_shard(transformer, batches, number))
-            unfinished.replace(path)
+            save_shard(path, sample_shard(transformer, batches, number))
 
 
 if __name__ == "__main__":

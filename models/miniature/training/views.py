@@ -79,8 +79,13 @@ def draw_shard(folder: Path, number: int) -> None:
         scene = make_scene(seed)
         for view, pose in enumerate(training_poses(seed)):
             pictures[place, view] = draw(scene, pose, samples_per_axis=2)
+    save_shard(path, pictures)
+
+
+def save_shard(path: Path, values: NDArray[np.uint8] | NDArray[np.float16]) -> None:
+    """Write a shard whole or not at all, whoever else is writing it too."""
     unfinished = path.with_suffix(f".{os.getpid()}.tmp.npy")
-    np.save(unfinished, pictures)
+    np.save(unfinished, values)
     unfinished.replace(path)
 
 
