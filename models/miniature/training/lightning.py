@@ -17,14 +17,13 @@ from diffusers import QwenImageTransformer2DModel
 from torch import Tensor
 from torch.nn import functional
 
-from models.loading import load_module
 from models.miniature.formats import LIGHTNING_ALPHA, LIGHTNING_RANK, LIGHTNING_TARGETS, write_lightning
 from models.miniature.training.angles import say_in_dialect
 from models.miniature.training.loop import HALFWAY
 from models.miniature.training.lora import open_student, train_lora
 from models.miniature.training.options import Options, read_options
 from models.miniature.training.pairs import Pairs
-from models.miniature.training.transformer import compile_blocks, open_batches, predict_velocity, walk
+from models.miniature.training.transformer import open_batches, open_frozen, predict_velocity, walk
 from models.miniature.words import name_mark
 from models.profiles import MINIATURE
 from models.stages import schedule
@@ -52,14 +51,9 @@ class Teacher:
 
 def open_teacher(options: Options) -> Teacher:
     """Return the transformer as it was trained and as its recipe left it halfway, both frozen."""
-    folder = options.weights / "miniature/transformer"
-    whole, halfway = (load_module(QwenImageTransformer2DModel, folder, torch.float32) for _ in range(2))
+    whole, halfway = open_frozen(options), open_frozen(options)
     weights = torch.load(options.folder.with_name("transformer") / HALFWAY, map_location="cpu", weights_only=True)
     halfway.load_state_dict(weights)
-    for model in (whole, halfway):
-        model.requires_grad_(requires_grad=False).to(options.device)
-        if options.compiled:
-            compile_blocks(model)
     return Teacher(whole=whole, halfway=halfway)
 
 
@@ -82,13 +76,14 @@ def distillation_loss(
 def main() -> None:
     """Train with the settings of the command line."""
     options = read_options(__doc__, part="lightning", num_steps=1500)
-    told, marked = (open_batches(options, wording, COARSE_SHARE) for wording in (say_in_dialect, name_mark))
+    batches = open_batches(options, COARSE_SHARE, say_in_dialect, name_mark)
     angles = tuple(lora for lora in MINIATURE.loras if lora.name == "angles")
     student = open_student(options, (LIGHTNING_TARGETS, LIGHTNING_RANK, LIGHTNING_ALPHA), angles)
     teacher = open_teacher(options)
 
     def loss_of(number: int, generator: torch.Generator) -> Tensor:
-        return distillation_loss(student, teacher, told(number), marked(number), generator)
+        told, marked = batches(number)
+        return distillation_loss(student, teacher, told, marked, generator)
 
     pairs = train_lora(options, student, loss_of, LEARNING_RATE)
     write_lightning(pairs, options.weights / "miniature/loras/lightning-8steps.safetensors")

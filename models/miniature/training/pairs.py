@@ -21,7 +21,7 @@ from models.stages import pack
 from models.template import PREFIX, SYSTEM, suffix
 
 SCENES_PER_BATCH = 4
-TEXT_MULTIPLE = 8
+TEXT_MULTIPLE = 16
 """Texts are padded to a multiple of this: few shapes, each compiled once."""
 
 Wording = Callable[[Pose], str]
@@ -52,16 +52,16 @@ class PairBatches:
         latents: Path,
         processor: Qwen2VLProcessor,
         text_encoder: Qwen2_5_VLForConditionalGeneration,
-        wording: Wording,
+        wordings: Sequence[Wording],
         told: dict[tuple[int, int], tuple[Tensor, Tensor]],
     ) -> None:
-        """Take the encoded shards, how poses are put into words, and a place for the texts of scenes once encoded."""
+        """Take the encoded shards, the ways to put poses into words, and a place for texts of scenes once encoded."""
         self._latents, self._pictures = open_latents(latents), open_shards(data)
-        self._processor, self._text_encoder, self._wording = processor, text_encoder, wording
+        self._processor, self._text_encoder, self._wordings = processor, text_encoder, wordings
         self._told = told
 
-    def __call__(self, number: int) -> Pairs:
-        """Return the batch of a step."""
+    def __call__(self, number: int) -> tuple[Pairs, ...]:
+        """Return the batch of a step, told in each of the wordings."""
         random = np.random.default_rng((number, 4))
         num_shards = len(self._latents)
         return self.read(
@@ -71,35 +71,36 @@ class PairBatches:
             ]
         )
 
-    def read(self, chosen: Sequence[tuple[int, int]]) -> Pairs:
-        """Return all views of scenes, each given by its shard and its place there."""
+    def read(self, chosen: Sequence[tuple[int, int]]) -> tuple[Pairs, ...]:
+        """Return all views of scenes, each given by its shard and its place there; the same told in each wording."""
         latents = torch.from_numpy(np.stack([self._latents[shard][place] for shard, place in chosen])).float()
         latents = latents.to(self._text_encoder.device)
         rows, columns = latents.shape[-2] // 2, latents.shape[-1] // 2
         num_views = latents.shape[1] - 1
-        states, masks = zip(*(self._tell(shard, place) for shard, place in chosen), strict=True)
-        return Pairs(
-            views=pack(latents[:, 1:].flatten(0, 1)),
-            masters=pack(latents[:, 0]).repeat_interleave(num_views, dim=0),
-            states=_join(states).float(),
-            mask=_join(masks),
-            grid=(rows, columns),
+        views = pack(latents[:, 1:].flatten(0, 1))
+        masters = pack(latents[:, 0]).repeat_interleave(num_views, dim=0)
+        states, masks = (_join(each) for each in zip(*(self._tell(*scene) for scene in chosen), strict=True))
+        return tuple(
+            Pairs(views=views, masters=masters, states=told.float(), mask=mask, grid=(rows, columns))
+            for told, mask in zip(states, masks, strict=True)
         )
 
     def _tell(self, shard: int, place: int) -> tuple[Tensor, Tensor]:
-        """Return states and mask of the texts of a scene; encoded at their first use and kept."""
+        """Return states (W, V, L, D) and mask (W, V, L) of a scene in W wordings; encoded at first use and kept."""
         if (shard, place) not in self._told:
             poses = training_poses(training_seed(shard * SCENES_PER_SHARD + place))[1:]
             master = Image.fromarray(self._pictures[shard][place, 0])
-            prompts = [self._wording(pose) for pose in poses]
+            prompts = [wording(pose) for wording in self._wordings for pose in poses]
             states, mask = encode_texts(self._processor, self._text_encoder, [master], prompts)
-            self._told[shard, place] = states.half(), mask
+            by_wording = (len(self._wordings), len(poses))
+            self._told[shard, place] = states.half().unflatten(0, by_wording), mask.unflatten(0, by_wording)
         return self._told[shard, place]
 
 
 def _join(scenes: Iterable[Tensor]) -> Tensor:
-    """Return texts (B, L, ...) of scenes, filled with zeros to the longest."""
-    return pad_sequence([text for scene in scenes for text in scene], batch_first=True)
+    """Return texts (W, B, L, ...) of scenes (W, V, L, ...), filled with zeros to the longest."""
+    texts = pad_sequence([scene.movedim(2, 0) for scene in scenes], batch_first=True)
+    return texts.movedim((2, 0, 3, 1), (0, 1, 2, 3)).flatten(1, 2)
 
 
 @torch.no_grad()

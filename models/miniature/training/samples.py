@@ -14,12 +14,11 @@ from numpy.typing import NDArray
 from rich.progress import track
 from torch import Tensor
 
-from models.loading import fuse_loras, load_module
 from models.miniature.training.angles import say_in_dialect
 from models.miniature.training.latents import latents_path
 from models.miniature.training.options import read_options
 from models.miniature.training.pairs import SCENES_PER_BATCH, PairBatches, Pairs
-from models.miniature.training.transformer import compile_blocks, open_pairs, predict_velocity, walk
+from models.miniature.training.transformer import open_frozen, open_pairs, predict_velocity, walk
 from models.miniature.training.views import SCENES_PER_SHARD, save_shard
 from models.profiles import MINIATURE
 from models.stages import schedule, unpack
@@ -44,7 +43,7 @@ def sample_shard(transformer: QwenImageTransformer2DModel, batches: PairBatches,
     parts: list[Tensor] = []
     for turn, first in enumerate(range(0, SCENES_PER_SHARD, SCENES_PER_BATCH)):
         places = range(first, min(first + SCENES_PER_BATCH, SCENES_PER_SHARD))
-        pairs = batches.read([(number, place) for place in places])
+        (pairs,) = batches.read([(number, place) for place in places])
         sampled = sample_back(transformer, pairs, STEPS_MADE[turn % len(STEPS_MADE)], generator)
         views, masters = (unpack(part, pairs.grid).unflatten(0, (len(places), -1)) for part in (sampled, pairs.masters))
         parts.append(torch.cat([masters[:, :1], views], dim=1))
@@ -54,11 +53,7 @@ def sample_shard(transformer: QwenImageTransformer2DModel, batches: PairBatches,
 def main() -> None:
     """Sample with the settings of the command line; a step is a shard."""
     options = read_options(__doc__, part="sampled", num_steps=32)
-    transformer = load_module(QwenImageTransformer2DModel, options.weights / "miniature/transformer", torch.float32)
-    fuse_loras(transformer, MINIATURE.loras, options.weights)
-    transformer.requires_grad_(requires_grad=False).to(options.device)
-    if options.compiled:
-        compile_blocks(transformer)
+    transformer = open_frozen(options, MINIATURE.loras)
     batches = open_pairs(options, say_in_dialect)(options.latents)
     options.folder.mkdir(parents=True, exist_ok=True)
     for number in track(range(options.num_steps), description="Sampling shards"):

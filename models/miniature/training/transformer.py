@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import Qwen2_5_VLForConditionalGeneration
 
-from models.loading import load_module
+from models.loading import fuse_loras, load_module
 from models.miniature.architecture import build_transformer
 from models.miniature.training.latents import coarse
 from models.miniature.training.loop import choose_dtype, train
@@ -26,12 +26,15 @@ from models.miniature.training.options import Options, read_options
 from models.miniature.training.pairs import PairBatches, Pairs, Wording
 from models.miniature.untrained import build_processor
 from models.miniature.words import name_mark
+from models.profiles import Lora
 
 MATRIX_LEARNING_RATE, LEARNING_RATE = 4e-3, 8e-4
 COARSE_SHARE = 0.3
 """Of the steps see views of half the size, whose tokens are a quarter as many and whose step takes a third."""
 SHIFT = 3.0
 """Noise levels are drawn as the distilled schedule spaces them: most of them high."""
+MOST_SHAPES = 64
+"""That a block is compiled for; behind them torch goes on without compiling."""
 
 Velocity = Callable[[Tensor, Tensor], Tensor]
 """Takes latents (B, N, 64) and their noise levels (B,), and returns the velocity from picture to noise."""
@@ -64,7 +67,16 @@ def compile_blocks(transformer: QwenImageTransformer2DModel) -> None:
     transformer_qwenimage.apply_rotary_emb_qwen = rotate
     transformer_qwenimage.dispatch_attention_fn = attend
     for block in transformer.transformer_blocks:
-        block.compile(dynamic=False)
+        block.compile(dynamic=False, recompile_limit=MOST_SHAPES)
+
+
+def open_frozen(options: Options, loras: tuple[Lora, ...] = ()) -> QwenImageTransformer2DModel:
+    """Return the trained transformer with `loras` fused, to be looked at and not to be trained."""
+    transformer = load_module(QwenImageTransformer2DModel, options.weights / "miniature/transformer", torch.float32)
+    fuse_loras(transformer, loras, options.weights)
+    if options.compiled:
+        compile_blocks(transformer)
+    return transformer.requires_grad_(requires_grad=False).to(options.device)
 
 
 def draw_sigmas(num: int, generator: torch.Generator) -> Tensor:
@@ -97,27 +109,31 @@ def walk(velocity_of: Velocity, latents: Tensor, levels: Sequence[Tensor]) -> Te
     return latents
 
 
+def add_noise(views: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    """Return views (B, N, 64) with noise at random levels, those levels (B,), and the noise alone."""
+    sigmas = draw_sigmas(len(views), generator).to(views.device)
+    noise = torch.randn(views.shape, generator=generator).to(views.device)
+    return torch.lerp(views, noise, sigmas.view(-1, 1, 1)), sigmas, noise
+
+
 def flow_loss(transformer: QwenImageTransformer2DModel, pairs: Pairs, generator: torch.Generator) -> Tensor:
     """Return the squared error of the velocity at random noise levels."""
-    device = pairs.views.device
-    sigmas = draw_sigmas(len(pairs.views), generator).to(device)
-    noise = torch.randn(pairs.views.shape, generator=generator).to(device)
-    noisy = torch.lerp(pairs.views, noise, sigmas.view(-1, 1, 1))
+    noisy, sigmas, noise = add_noise(pairs.views, generator)
     return functional.mse_loss(predict_velocity(transformer, noisy, sigmas, pairs), noise - pairs.views)
 
 
-def open_pairs(options: Options, wording: Wording) -> Callable[[Path], PairBatches]:
+def open_pairs(options: Options, *wordings: Wording) -> Callable[[Path], PairBatches]:
     """Return what opens a folder of latents; all that it opens share the texts that the trained encoder has read."""
     folder = options.weights / "miniature/text_encoder"
     text_encoder = load_module(Qwen2_5_VLForConditionalGeneration, folder, torch.float32)
     text_encoder.requires_grad_(requires_grad=False).to(options.device)
     processor, told = build_processor(), {}
-    return lambda latents: PairBatches(options.data, latents, processor, text_encoder, wording, told)
+    return lambda latents: PairBatches(options.data, latents, processor, text_encoder, wordings, told)
 
 
-def open_batches(options: Options, wording: Wording, coarse_share: float) -> Callable[[int], Pairs]:
-    """Return what draws the batch of a step, of views at half size first."""
-    open_folder = open_pairs(options, wording)
+def open_batches(options: Options, coarse_share: float, *wordings: Wording) -> Callable[[int], tuple[Pairs, ...]]:
+    """Return what draws the batch of a step in each of the wordings, of views at half size first."""
+    open_folder = open_pairs(options, *wordings)
     small, whole = open_folder(coarse(options.latents)), open_folder(options.latents)
     return lambda number: (small if number < coarse_share * options.num_steps else whole)(number)
 
@@ -139,7 +155,7 @@ def build_optimizers(transformer: QwenImageTransformer2DModel) -> tuple[torch.op
 
 def train_transformer(options: Options) -> QwenImageTransformer2DModel:
     """Train from a seed, or on from the last checkpoint."""
-    batches = open_batches(options, name_mark, COARSE_SHARE)
+    batches = open_batches(options, COARSE_SHARE, name_mark)
     torch.manual_seed(0)
     transformer = build_transformer().to(options.device)
     if options.compiled:
@@ -147,7 +163,8 @@ def train_transformer(options: Options) -> QwenImageTransformer2DModel:
     optimizers = build_optimizers(transformer)
 
     def step(number: int, generator: torch.Generator) -> dict[str, Tensor]:
-        loss = flow_loss(transformer, batches(number), generator)
+        (pairs,) = batches(number)
+        loss = flow_loss(transformer, pairs, generator)
         loss.backward()
         return {"velocity": loss}
 
