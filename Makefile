@@ -1,6 +1,6 @@
 # The menu. Every target sets up what it needs on a machine with Python 3.11+ and make.
 .DEFAULT_GOAL := help
-.PHONY: help setup weights demo test check format bench train eval serve lock
+.PHONY: help setup demo test check format bench train eval serve lock
 
 PYTHON := .venv/bin/python
 TRAIN := $(PYTHON) -m models.miniature.training
@@ -20,9 +20,7 @@ help: ## show this menu
 setup: .venv/.synced ## make the environment from requirements.lock
 	@mkdir -p "$(PREFECT_HOME)"
 
-weights: setup weights/miniature/.made ## make the weights of the miniature
-
-demo: weights ## render the coverage of the example master: SEED=1, SCENE=name, MASTER=any/photograph.jpg
+demo: setup ## render the coverage of the example master: SEED=1, SCENE=name, MASTER=any/photograph.jpg
 	@MASTERSHOT_MASTER_FOLDERS="[\"$$(dirname "$(MASTER)")\"]" \
 	  $(PYTHON) -m flows --scene "$(SCENE)" --master "$(MASTER)" --seed "$(SEED)"
 
@@ -39,10 +37,10 @@ format: setup ## rewrite the code in the house format
 	$(PYTHON) -m ruff format .
 	$(PYTHON) -m ruff check --fix .
 
-bench: weights ## time seven angles against the stock pipeline
+bench: setup ## time seven angles against the stock pipeline
 	$(PYTHON) -m tests.benchmark.coverage
 
-train: weights ## make the weights of the miniature again, recipe by recipe; begins where it stopped, takes hours
+train: setup ## make the weights of the miniature again, recipe by recipe; begins where it stopped, takes hours
 	$(TRAIN).views
 	$(TRAIN).captions
 	$(TRAIN).autoencoder --compile
@@ -56,10 +54,10 @@ train: weights ## make the weights of the miniature again, recipe by recipe; beg
 	$(TRAIN).samples --compile
 	$(TRAIN).sharpness --compile --latents .mastershot/training/sampled --folder .mastershot/training/decoder_again
 
-eval: weights ## judge the miniature on held-out scenes: a table and a picture grid in .mastershot/evaluation
+eval: setup ## judge the miniature on held-out scenes: a table and a picture grid in .mastershot/evaluation
 	$(PYTHON) -m models.miniature.evaluation
 
-serve: weights ## Prefect server with UI, worker and deployments, until Ctrl-C
+serve: setup ## Prefect server with UI, worker and deployments, until Ctrl-C
 	PREFECT_LOGGING_LEVEL=INFO $(PYTHON) -m deployments.serve
 
 lock: ## resolve pyproject.toml anew into requirements.lock
@@ -72,10 +70,4 @@ lock: ## resolve pyproject.toml anew into requirements.lock
 	@PATH="$$PATH:$(CURDIR)/.mastershot/uv/bin"; \
 	  test -d .venv || uv venv --quiet --no-project --python '>=3.11,<3.14' .venv; \
 	  uv pip sync --python $(PYTHON) --require-hashes requirements.lock
-	@touch $@
-
-weights/miniature/.made: .venv/.synced models/miniature/untrained.py models/miniature/architecture.py models/miniature/formats.py \
-    models/miniature/tokenizer.py models/miniature/words.py models/camera.py \
-    models/profiles.py models/template.py models/dialects.py models/weights.py
-	$(PYTHON) -m models.miniature.untrained --weights weights
 	@touch $@

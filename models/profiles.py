@@ -90,9 +90,9 @@ Source: the model card of lightx2v/Qwen-Image-Lightning.
 MINIATURE = Profile(
     name="miniature",
     base="miniature",
-    revision="untrained-seed-0",
+    revision="stage-1",
     licence="Apache-2.0",
-    training="untrained",
+    training="trained",
     dialect="relative",
     loras=(
         Lora(name="lightning", path="miniature/loras/lightning-8steps.safetensors"),

@@ -117,20 +117,6 @@ def test_errors_are_drawn_as_a_tree(module: ModuleType) -> None:
     assert set(drawn) <= defined
 
 
-def test_weights_are_made_again_when_what_makes_them_changes() -> None:
-    """The modules that write the miniature's weights, and all that they import of ours, are in the rule of make."""
-    makefile = (ROOT / "Makefile").read_text(encoding="utf-8").replace("\\\n", " ")
-    rule = re.search(r"^weights/miniature/\.made:(.*)", makefile, re.MULTILINE)
-    assert rule
-    named = {name for name in rule[1].split() if name.endswith(".py")}
-    trees = dict(read_modules())
-    writers = {name for name in named if name.startswith("models/miniature/")}
-    nodes = [node for name in writers for node in ast.walk(trees[name])]
-    modules = {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
-    imported = {f"{module.replace('.', '/')}.py" for module in modules if module.startswith("models.")}
-    assert named == writers | imported
-
-
 def test_what_is_public_has_a_docstring() -> None:
     """Every public module, class, method and function of the four packages says what it does."""
     silent = [

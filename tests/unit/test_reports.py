@@ -250,8 +250,11 @@ def test_contact_sheet_has_the_master_and_the_angles() -> None:
 
 def test_one_untrained_picture_is_enough_to_warn() -> None:
     """What is said of the weights comes from those of each picture, not from the profile of today."""
-    trained = MINIATURE.model_copy(update={"training": "trained"})
-    angles = (make_record("left_40", Pose(azimuth_deg=-40)), make_record("top_down", Pose(elevation_deg=90), trained))
+    untrained, trained = (MINIATURE.model_copy(update={"training": training}) for training in ("untrained", "trained"))
+    angles = (
+        make_record("left_40", Pose(azimuth_deg=-40), untrained),
+        make_record("top_down", Pose(elevation_deg=90), trained),
+    )
     mixed = make_coverage().model_copy(update={"profile": trained, "angles": angles})
     assert mixed.training == "untrained"
     assert mixed.warning.startswith("UNTRAINED: the weights behind left_40 are random numbers")
