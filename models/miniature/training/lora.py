@@ -8,11 +8,10 @@ from diffusers import QwenImageTransformer2DModel
 from peft import LoraConfig, get_peft_model_state_dict
 from torch import Tensor
 
-from models.loading import fuse_loras, load_module
 from models.miniature.formats import LoraPairs
 from models.miniature.training.loop import train
 from models.miniature.training.options import Options
-from models.miniature.training.transformer import compile_blocks
+from models.miniature.training.transformer import open_frozen
 from models.profiles import Lora
 
 Loss = Callable[[int, torch.Generator], Tensor]
@@ -37,12 +36,9 @@ def open_student(
     options: Options, shape: tuple[tuple[str, ...], int, int], loras: tuple[Lora, ...] = ()
 ) -> QwenImageTransformer2DModel:
     """Return the trained transformer with `loras` fused, and a new LoRA of `shape` (targets, rank, alpha) beside it."""
-    transformer = load_module(QwenImageTransformer2DModel, options.weights / "miniature/transformer", torch.float32)
-    fuse_loras(transformer, loras, options.weights)
+    transformer = open_frozen(options, loras)
     torch.manual_seed(0)
-    attach_new_lora(transformer.to(options.device), *shape)
-    if options.compiled:
-        compile_blocks(transformer)
+    attach_new_lora(transformer, *shape)
     return transformer
 
 
