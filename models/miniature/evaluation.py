@@ -33,6 +33,7 @@ Pictures = NDArray[np.uint8]
 """(P, H, W, 3), one picture a preset."""
 
 HEADING_PX = 24
+AS_SHIPPED = f"as shipped, {MINIATURE.num_steps} steps with Lightning"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,10 +139,11 @@ def variants(profile: Profile) -> dict[str, Profile]:
     """Return the profile as shipped, without its angle LoRA, and at other numbers of steps, with Lightning or not."""
     angles = tuple(lora for lora in profile.loras if lora.name == "angles")
     lightning = tuple(lora for lora in profile.loras if lora.name == "lightning")
-    rows = {"as shipped": profile, "without the angle LoRA": profile.model_copy(update={"loras": lightning})}
+    rows = {AS_SHIPPED: profile, "without the angle LoRA": profile.model_copy(update={"loras": lightning})}
     for num_steps in (1, 2, 4, 8, 40):
         at = {"num_steps": num_steps}
-        rows[f"{num_steps} steps with Lightning"] = profile.model_copy(update=at)
+        if num_steps != profile.num_steps:
+            rows[f"{num_steps} steps with Lightning"] = profile.model_copy(update=at)
         rows[f"{num_steps} steps without Lightning"] = profile.model_copy(update=at | {"loras": angles})
     return rows
 
@@ -211,7 +213,7 @@ def main() -> None:
         figures.append(judge(name, takes))
         seconds = (time.monotonic() - started) / len(takes)
         (arguments.out / f"{name.replace(' ', '_')}.json").write_text(json.dumps(figures[-1].accuracy | {"s": seconds}))
-        if name == "as shipped":
+        if name == AS_SHIPPED:
             draw_grid(takes[:8]).save(arguments.out / "grid.png")
     seconds = time_seven(arguments.weights)
     table = (
