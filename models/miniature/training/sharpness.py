@@ -31,7 +31,7 @@ from models.miniature.training.views import open_shards
 from models.vae import decode_still, reduce_to_stills
 
 LEARNING_RATE, JUDGE_LEARNING_RATE = 2e-4, 4e-4
-ADVERSARIAL_WEIGHT = 0.02
+ADVERSARIAL_WEIGHT = 0.1
 RAMP_STEPS = 1000
 """The discriminator learns for as long before its whole weight counts."""
 CELL_PX = 8
