@@ -14,7 +14,9 @@
     │   ├── MissingWeightsError      a file of weights is absent
     │   ├── WrongWeightsError        a file of weights is not the pinned one
     │   ├── PickledWeightsError      a file of weights could run code when opened
-    │   └── MissingDeviceError       the device asked for is not there
+    │   ├── MissingDeviceError       the device asked for is not there
+    │   ├── TooLittleMemoryError     the model will not fit, known before it is loaded
+    │   └── FetchError               files cannot be fetched from the hub
     └── RenderError                  the sampling failed
         ├── NotFiniteError           a tensor holds NaN or infinity
         └── OutOfMemoryError         the device has too little memory
@@ -81,6 +83,14 @@ class PickledWeightsError(ProfileError):
 
 class MissingDeviceError(ProfileError):
     """The device asked for is not there."""
+
+
+class TooLittleMemoryError(ProfileError):
+    """The model will not fit, known before it is loaded."""
+
+
+class FetchError(ProfileError):
+    """Files cannot be fetched from the hub."""
 
 
 class RenderError(ModelError):

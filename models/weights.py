@@ -6,7 +6,7 @@ libraries put the defaults of another model in the place of a file that is absen
 
 import hashlib
 import json
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
@@ -14,11 +14,12 @@ from typing import cast
 from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 
+from models.digests import digest_file
 from models.errors import MissingWeightsError, PickledWeightsError, WrongWeightsError
-from models.profiles import Profile
+from models.profiles import PARTS, Profile, Source
+from models.sources import list_sources, locate
 
 PICKLE_SUFFIXES = frozenset({".bin", ".ckpt", ".pt", ".pth", ".pkl", ".pickle"})
-MODELS = ("transformer", "vae", "text_encoder")
 UNTRAINED_MARK = "UNTRAINED"
 """A file of this name in the folder of a base model says that its weights are random numbers."""
 DAMAGE = (
@@ -40,21 +41,31 @@ DAMAGE = (
 def digest_weights(profile: Profile, weights: Path) -> str:
     """Return the SHA-256 over the names and contents of all files that fix a pixel or a score of `profile`.
 
+    A name is that in its repository, wherever on this machine the files lie.
+
     Raises:
         MissingWeightsError: A folder or a file of the profile is not there.
-        WrongWeightsError: A file of settings says nothing, or cannot be read.
+        WrongWeightsError: A file of settings says nothing, cannot be read, or is not the one that the profile means.
         PickledWeightsError: Weights are stored as a pickle, which can run code.
     """
+    known = {source.name: source.sha256 for source in list_sources(profile) if source.sha256}
     total = hashlib.sha256()
-    for path in _files(profile, weights):
-        total.update(f"{path.relative_to(weights).as_posix()} {_digest(path)}\n".encode())
+    for name, path in _files(profile, weights):
+        with refuse_damage(path):
+            found = digest_file(path, weights)
+        if known.get(name, found) != found:
+            msg = f"{path} has the SHA-256 {found} in place of {known[name]}: remove it and fetch it again."
+            raise WrongWeightsError(msg)
+        total.update(f"{name} {found}\n".encode())
     return total.hexdigest()
 
 
 def as_found(profile: Profile, weights: Path) -> Profile:
     """Return the profile as its weights are: untrained, and of no revision, where they say so."""
-    if (weights / profile.base / UNTRAINED_MARK).exists():
-        return profile.model_copy(update={"training": "untrained", "revision": "untrained"})
+    base = profile.base
+    if (weights / base.repo / UNTRAINED_MARK).exists():
+        unpinned = base.model_copy(update={"revision": "untrained"})
+        return profile.model_copy(update={"training": "untrained", "base": unpinned})
     return profile
 
 
@@ -66,7 +77,7 @@ def check_model(folder: Path, config: str = "config.json") -> None:
         _refuse_pickles(folder)
         msg = f"There is no safetensors file in {folder}: make or fetch the weights of this profile first."
         raise MissingWeightsError(msg)
-    _read_settings(folder / config)
+    read_settings(folder / config)
     for index in folder.glob("*.safetensors.index.json"):
         absent = sorted(_shards(index) - present)
         if absent:
@@ -78,9 +89,9 @@ def check_processor(folder: Path) -> None:
     """Refuse a folder without the words of its tokenizer, or the settings of the tokenizer or of the pictures."""
     _check_folder(folder)
     pictures = folder / "processor_config.json"  # as of transformers 5; before, a file of the pictures alone
-    _read_settings(pictures if pictures.exists() else folder / "preprocessor_config.json")
+    read_settings(pictures if pictures.exists() else folder / "preprocessor_config.json")
     for name in ("tokenizer.json", "tokenizer_config.json"):
-        _read_settings(folder / name)
+        read_settings(folder / name)
 
 
 def check_clip(folder: Path) -> None:
@@ -114,23 +125,38 @@ def refuse_damage(path: Path) -> Generator[None]:
         raise WrongWeightsError(msg) from exc
 
 
-def _files(profile: Profile, weights: Path) -> Iterator[Path]:
-    base, clip = weights / profile.base, weights / profile.clip
-    for part in MODELS:
-        check_model(base / part)
+def _files(profile: Profile, weights: Path) -> list[tuple[str, Path]]:
+    """Return every file that matters and its name for the digest; all are checked before the first is read."""
+    base, clip = locate(profile.base, weights), locate(profile.clip, weights)
+    files: list[tuple[str, Path]] = []
+    for part in PARTS:
+        single: Source | None = getattr(profile, part)
+        if single:
+            path = locate(single, weights)
+            check_file(path)
+            read_settings(base / part / "config.json")
+            files += [(single.name, path), (f"{profile.base.repo}/{part}/config.json", base / part / "config.json")]
+        else:
+            check_model(base / part)
+            files += _settings_and_tensors(f"{profile.base.repo}/{part}", base / part)
     check_processor(base / "processor")
     check_clip(clip)
-    for folder in (*(base / part for part in MODELS), clip):
-        yield from sorted(path for path in folder.iterdir() if path.suffix in {".json", ".safetensors"})
-    yield from sorted(path for path in (base / "processor").iterdir() if path.is_file())
+    files += _settings_and_tensors(profile.clip.name, clip)
+    files += [
+        (f"{profile.base.repo}/processor/{path.name}", path)
+        for path in sorted((base / "processor").iterdir())
+        if path.is_file()
+    ]
     for lora in profile.loras:
-        check_file(weights / lora.path)
-        yield weights / lora.path
+        path = locate(lora.source, weights)
+        check_file(path)
+        files.append((lora.source.name, path))
+    return files
 
 
-def _digest(path: Path) -> str:
-    with refuse_damage(path), path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _settings_and_tensors(name: str, folder: Path) -> list[tuple[str, Path]]:
+    paths = sorted(path for path in folder.iterdir() if path.suffix in {".json", ".safetensors"})
+    return [(f"{name}/{path.name}", path) for path in paths]
 
 
 def _check_folder(folder: Path) -> None:
@@ -148,14 +174,14 @@ def _refuse_pickles(folder: Path) -> None:
 
 def _shards(index: Path) -> set[str]:
     """Return the file names that the index of a sharded checkpoint names."""
-    shards = _read_settings(index).get("weight_map")
+    shards = read_settings(index).get("weight_map")
     if not isinstance(shards, dict):
         msg = f"{index} names no shards: fetch the files of this profile again."
         raise WrongWeightsError(msg)
     return set(map(str, cast("dict[str, object]", shards).values()))
 
 
-def _read_settings(path: Path) -> dict[str, object]:
+def read_settings(path: Path) -> dict[str, object]:
     """Return what a JSON file says; one that is absent or says nothing would leave a library to its defaults."""
     check_file(path)
     with refuse_damage(path):

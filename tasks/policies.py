@@ -23,6 +23,8 @@ IS_TRANSIENT: dict[type[Exception], bool] = {
     model_errors.WrongWeightsError: False,
     model_errors.PickledWeightsError: False,
     model_errors.MissingDeviceError: False,
+    model_errors.TooLittleMemoryError: False,
+    model_errors.FetchError: False,
     model_errors.NotFiniteError: False,
     model_errors.OutOfMemoryError: False,
     storage_errors.MissingObjectError: False,

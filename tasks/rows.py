@@ -33,6 +33,6 @@ def _row(coverage: Coverage, record: AngleRecord, spec: AngleSpec) -> dict[str, 
         **{f"{stage}_s": seconds for stage, seconds in record.stage_times_s.items()},
         **{f"paper_{name}": value for name, value in scores.model_dump().items()},
         "paper_composite": scores.composite,
-        "clip_encoder": coverage.profile.clip,
+        "clip_encoder": coverage.profile.clip.name,
         "clip_training": coverage.profile.training,
     }

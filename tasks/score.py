@@ -9,6 +9,7 @@ from prefect import task
 
 from models.profiles import Profile
 from models.scores.paper import PaperScores, score_view, shrink_for_scores
+from models.sources import locate
 from storage.objects import BlobRef
 from storage.opening import open_store
 from storage.records import AngleRecord
@@ -28,7 +29,7 @@ def score_scene(
     """
     from models.scores.clip import clip_cosines, load_clip  # noqa: PLC0415 - torch is slow to import
 
-    store, encoder = open_store(store_url), load_clip(weights / profile.clip)
+    store, encoder = open_store(store_url), load_clip(locate(profile.clip, weights))
 
     def read(picture: BlobRef) -> tuple[Any, Image.Image]:
         """Return what is scored of a picture: of the full size, only one is in memory at a time."""

@@ -19,14 +19,15 @@ from torch import Tensor
 
 from models.loading import Pipeline, load_module
 from models.profiles import Profile
+from models.sources import locate
 from models.stages import num_hidden_tokens
 
 
 @contextmanager
 def stock_pipeline(ours: Pipeline, weights: Path) -> Generator[QwenImageEditPlusPipeline]:
-    """Load `QwenImageEditPlusPipeline` with the profile's sizes, which that module keeps as constants."""
+    """Load `QwenImageEditPlusPipeline` with the profile's files and sizes."""
     profile = ours.profile
-    base = weights / profile.base
+    base = locate(profile.base, weights)
     pipeline = QwenImageEditPlusPipeline(
         scheduler=FlowMatchEulerDiscreteScheduler(**profile.scheduler.model_dump()),
         vae=load_module(AutoencoderKLQwenImage, base / "vae", torch.float32),
@@ -36,22 +37,27 @@ def stock_pipeline(ours: Pipeline, weights: Path) -> Generator[QwenImageEditPlus
         transformer=load_module(QwenImageTransformer2DModel, base / "transformer", torch.float32),
     )
     _apply_loras(pipeline, profile, weights)
+    with sizes_of(pipeline, ours):
+        yield pipeline
+
+
+@contextmanager
+def sizes_of(pipeline: QwenImageEditPlusPipeline, ours: Pipeline) -> Generator[None]:
+    """Give a stock pipeline the sizes of our profile, which its module keeps as constants, and no progress bar."""
     pipeline.prompt_template_encode_start_idx = num_hidden_tokens(ours)
     pipeline.set_progress_bar_config(disable=True)
     sizes = stock_module.CONDITION_IMAGE_SIZE, stock_module.VAE_IMAGE_SIZE
-    stock_module.CONDITION_IMAGE_SIZE, stock_module.VAE_IMAGE_SIZE = (
-        profile.condition_area_px,
-        profile.reference_area_px,
-    )
+    stock_module.CONDITION_IMAGE_SIZE = ours.profile.condition_area_px
+    stock_module.VAE_IMAGE_SIZE = ours.profile.reference_area_px
     try:
-        yield pipeline
+        yield
     finally:
         stock_module.CONDITION_IMAGE_SIZE, stock_module.VAE_IMAGE_SIZE = sizes
 
 
 def _apply_loras(pipeline: QwenImageEditPlusPipeline, profile: Profile, weights: Path) -> None:
     for lora in profile.loras:
-        path = weights / lora.path
+        path = locate(lora.source, weights)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Already found a `peft_config`")  # two adapters are what is wanted
             pipeline.load_lora_weights(

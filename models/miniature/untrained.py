@@ -31,7 +31,7 @@ from models.weights import UNTRAINED_MARK
 
 def write_weights(weights: Path, seed: int = 0) -> Path:
     """Write the untrained miniature below the folder `weights`, the same bytes for the same seed; return its folder."""
-    folder = weights / MINIATURE.base
+    folder = weights / MINIATURE.base.repo
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         processor = build_processor()

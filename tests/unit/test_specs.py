@@ -9,23 +9,23 @@ import pytest
 from models.camera import Instruction, Pose
 from models.dialects import RelativeMove
 from models.framing import Framing
-from models.profiles import DISTILLED_SCHEDULER, Lora, Profile
+from models.profiles import DISTILLED_SCHEDULER, Lora, Profile, Source
 from models.specs import AngleSpec
 
 PROFILE = Profile(
     name="test",
-    base="test/base",
-    revision="1",
+    base=Source(repo="test/base", revision="1"),
+    vae=Source(repo="test/comfy", path="vae.safetensors", revision="1", sha256="99" * 32),
     licence="Apache-2.0",
     training="untrained",
     dialect="relative",
-    loras=(Lora(name="angles", path="test/angles.safetensors", strength=0.9),),
+    loras=(Lora(name="angles", source=Source(repo="test/angles", path="a.safetensors", revision="1"), strength=0.9),),
     scheduler=DISTILLED_SCHEDULER,
     num_steps=8,
     reference_area_px=224 * 128,
     condition_area_px=112 * 112,
     dtype="float32",
-    clip="test/clip",
+    clip=Source(repo="test/clip", revision="1"),
 )
 SPEC = AngleSpec(
     name="left_45",
@@ -53,7 +53,7 @@ SPEC = AngleSpec(
     ),
     recipe_version=1,
 )
-GOLDEN_FINGERPRINT = "651b9442d6db9326d9c1a2071949ffd9262915552eb67b20f69bc8e193758bae"
+GOLDEN_FINGERPRINT = "d00cb3ee20e8ad758da4866efe3d3668cfbfb2310327f291141b19363a10b9bb"
 
 OTHER_VALUES: dict[str, object] = {
     "instruction.dialect": "absolute",
@@ -73,13 +73,24 @@ OTHER_VALUES: dict[str, object] = {
     "instruction.is_extrapolated": True,
     "seed": 8,
     "profile.name": "other",
-    "profile.base": "other/base",
-    "profile.revision": "2",
+    "profile.base.repo": "other/base",
+    "profile.base.path": "inner",
+    "profile.base.revision": "2",
+    "profile.base.sha256": "55" * 32,
+    "profile.transformer": {"repo": "test/comfy", "path": "dit.safetensors", "revision": "1", "sha256": None},
+    "profile.vae.repo": "other/comfy",
+    "profile.vae.path": "other.safetensors",
+    "profile.vae.revision": "2",
+    "profile.vae.sha256": "55" * 32,
+    "profile.text_encoder": {"repo": "test/comfy", "path": "words.safetensors", "revision": "1", "sha256": None},
     "profile.licence": "MIT",
     "profile.training": "trained",
     "profile.dialect": "absolute",
     "profile.loras.0.name": "other",
-    "profile.loras.0.path": "other/angles.safetensors",
+    "profile.loras.0.source.repo": "other/angles",
+    "profile.loras.0.source.path": "b.safetensors",
+    "profile.loras.0.source.revision": "2",
+    "profile.loras.0.source.sha256": "55" * 32,
     "profile.loras.0.strength": 1.0,
     "profile.scheduler.base_image_seq_len": 1,
     "profile.scheduler.max_image_seq_len": 4096,
@@ -94,7 +105,12 @@ OTHER_VALUES: dict[str, object] = {
     "profile.reference_area_px": 256 * 256,
     "profile.condition_area_px": 224 * 224,
     "profile.dtype": "bfloat16",
-    "profile.clip": "other/clip",
+    "profile.clip.repo": "other/clip",
+    "profile.clip.path": "inner",
+    "profile.clip.revision": "2",
+    "profile.clip.sha256": "55" * 32,
+    "profile.arithmetic.linears": "fp8",
+    "profile.arithmetic.reuses_reference": True,
     "weights_sha256": "33" * 32,
     "reference_sha256": "44" * 32,
     "framing.source_width_px": 389,
@@ -148,7 +164,7 @@ def test_fingerprint_changes_with(path: str) -> None:
 
 def test_another_lora_is_another_fingerprint() -> None:
     """A LoRA more, or the same two in another order, is another recipe."""
-    more = Lora(name="lightning", path="test/lightning.safetensors")
+    more = Lora(name="lightning", source=Source(repo="test/lightning", revision="1"))
     orders = [(*PROFILE.loras, more), (more, *PROFILE.loras), PROFILE.loras, ()]
     specs = [SPEC.model_copy(update={"profile": PROFILE.model_copy(update={"loras": order})}) for order in orders]
     assert len({spec.fingerprint for spec in specs}) == len(orders)

@@ -39,7 +39,7 @@ def copy(weights: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def base(copy: Path) -> Path:
     """Folder of the miniature in the copy."""
-    return copy / MINIATURE.base
+    return copy / MINIATURE.base.repo
 
 
 def refusal(kind: type[ProfileError], act: Callable[[], object]) -> str:
@@ -180,5 +180,5 @@ def test_clip_settings_of_the_wrong_kind(base: Path) -> None:
 def test_untrained_weights_say_so(weights: Path, tmp_path: Path) -> None:
     """Random numbers carry a mark, and what carries none is what the profile says."""
     found = as_found(MINIATURE, weights)
-    assert (found.training, found.revision) == ("untrained", "untrained")
+    assert (found.training, found.base.revision) == ("untrained", "untrained")
     assert as_found(MINIATURE, tmp_path) == MINIATURE
