@@ -16,19 +16,21 @@ from itertools import pairwise
 
 import numpy as np
 import torch
-from diffusers import FlowMatchEulerDiscreteScheduler
 from diffusers.image_processor import VaeImageProcessor
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 from transformers import DynamicCache
 
+from models.attention import Kept
 from models.errors import NotFiniteError
 from models.framing import choose_raster
 from models.loading import Pipeline
-from models.profiles import Profile
+from models.reuse import predict_reusing
+from models.schedule import schedule, timesteps
 from models.template import PREFIX, SYSTEM, suffix
 from models.vae import decode_still, encode_still
+from models.velocity import Tokens, predict
 
 _TOKEN_PX = 16
 """A transformer token covers this many pixels on a side: 8x autoencoder, 2x2 latents packed into one token."""
@@ -61,7 +63,7 @@ class Conditioning:
 @torch.inference_mode()
 def encode_reference(pipeline: Pipeline, picture: Image.Image) -> Reference:
     """Encode the master, already fitted to the model's raster (sides a multiple of 16 px, sRGB)."""
-    pixels = _image_processor().preprocess(picture).to(pipeline.vae.device, pipeline.vae.dtype)
+    pixels = _image_processor().preprocess(picture).to(pipeline.device, pipeline.vae.dtype)
     latents = encode_still(pipeline.vae, pixels)
     prefix_states, prefix_cache = _encode_prefix(pipeline, picture)
     return Reference(
@@ -77,7 +79,7 @@ def _encode_prefix(pipeline: Pipeline, picture: Image.Image) -> tuple[Tensor, Dy
     seen = _image_processor().resize(picture, height, width)
     inputs = pipeline.processor(text=[PREFIX], images=[seen], return_tensors="pt")  # pyright: ignore[reportCallIssue]
     inputs.pop("mm_token_type_ids", None)  # diffusers passes none, so positions count tokens, not rows and columns
-    inputs = inputs.to(pipeline.text_encoder.device)
+    inputs = inputs.to(pipeline.device)
     cache = DynamicCache(config=pipeline.text_encoder.config)
     states = pipeline.text_encoder.model(**inputs, past_key_values=cache, use_cache=True).last_hidden_state
     return states[:, num_hidden_tokens(pipeline) :], cache
@@ -93,7 +95,7 @@ def encode_instructions(pipeline: Pipeline, reference: Reference, prompts: Seque
     """Encode what differs from angle to angle, behind the shared prefix; one row a prompt."""
     tokens = pipeline.processor.tokenizer(
         [suffix(prompt) for prompt in prompts], padding=True, padding_side="right", return_tensors="pt"
-    ).to(pipeline.text_encoder.device)
+    ).to(pipeline.device)
     cache = copy.deepcopy(reference.prefix_cache)
     cache.batch_repeat_interleave(len(prompts))
     # Causal attention: no instruction sees the padding behind it, so the language model needs no mask.
@@ -122,28 +124,24 @@ def sample(pipeline: Pipeline, reference: Reference, conditioning: Conditioning,
     Source: Euler steps along the flow, Liu et al. 2022, "Flow Straight and Fast", equation 1.
     """
     sigmas = schedule(pipeline.profile).to(reference.latents.device)
-    shape = (1, *reference.grid)
     latents = noise.to(reference.latents)
     still = reference.latents.expand(len(latents), -1, -1)
+    kept = [Kept() for _ in pipeline.transformer.transformer_blocks]
     for sigma, next_sigma in pairwise(sigmas):
-        velocity = pipeline.transformer(
-            hidden_states=torch.cat([latents, still], dim=1),
-            timestep=(sigma * 1000).reshape(1).to(latents) / 1000,  # rounded as the stock pipeline rounds
-            encoder_hidden_states=conditioning.states,
-            encoder_hidden_states_mask=conditioning.mask,
-            img_shapes=[[shape, shape]] * len(latents),
-            return_dict=False,
-        )[0][:, : latents.shape[1]]
+        tokens = Tokens(
+            latents=latents,
+            still=still,
+            grid=reference.grid,
+            timestep=timesteps(sigma.reshape(1), latents.dtype),
+            states=conditioning.states,
+            mask=conditioning.mask,
+        )
+        if pipeline.profile.arithmetic.reuses_reference:
+            velocity = predict_reusing(pipeline.transformer, tokens, kept)
+        else:
+            velocity = predict(pipeline.transformer, tokens)
         latents = (latents.float() + (next_sigma - sigma) * velocity).to(velocity.dtype)
         yield latents
-
-
-def schedule(profile: Profile) -> Tensor:
-    """Return the noise levels of a render, num_steps + 1 of them, from 1 to 0."""
-    scheduler = FlowMatchEulerDiscreteScheduler(**profile.scheduler.model_dump())
-    sigmas = np.linspace(1.0, 1 / profile.num_steps, profile.num_steps).tolist()
-    scheduler.set_timesteps(sigmas=sigmas, mu=profile.scheduler.base_shift)
-    return torch.as_tensor(scheduler.sigmas)
 
 
 @torch.inference_mode()

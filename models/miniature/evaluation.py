@@ -26,7 +26,7 @@ from models.miniature.raycast import render_view
 from models.miniature.stage import is_held_out, make_scene
 from models.miniature.training.views import draw
 from models.miniature.visibility import fill_from_master
-from models.profiles import MINIATURE, Profile
+from models.profiles import MINIATURE, Arithmetic, Profile
 from models.stages import decode, draw_noise, encode_instructions, encode_reference, sample
 
 Pictures = NDArray[np.uint8]
@@ -136,10 +136,15 @@ def oracle(seeds: Sequence[int], truths: Sequence[tuple[NDArray[np.uint8], Pictu
 
 
 def variants(profile: Profile) -> dict[str, Profile]:
-    """Return the profile as shipped, without its angle LoRA, and at other numbers of steps, with Lightning or not."""
+    """Return the profile as shipped, without its angle LoRA, in quicker arithmetic, and at other numbers of steps."""
     angles = tuple(lora for lora in profile.loras if lora.name == "angles")
     lightning = tuple(lora for lora in profile.loras if lora.name == "lightning")
     rows = {AS_SHIPPED: profile, "without the angle LoRA": profile.model_copy(update={"loras": lightning})}
+    for name, arithmetic in (
+        ("linears in fp8", Arithmetic(linears="fp8")),
+        ("reference reused", Arithmetic(reuses_reference=True)),
+    ):
+        rows[name] = profile.model_copy(update={"arithmetic": arithmetic})
     for num_steps in (1, 2, 4, 8, 40):
         at = {"num_steps": num_steps}
         if num_steps != profile.num_steps:

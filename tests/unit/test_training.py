@@ -31,7 +31,7 @@ from models.miniature.training.lora import attach_new_lora, read_pairs
 from models.miniature.training.pairs import encode_texts
 from models.miniature.training.transformer import attend, draw_sigmas, rotate
 from models.miniature.training.views import draw_shard, open_shards, shard_path
-from models.profiles import MINIATURE, Lora
+from models.profiles import MINIATURE, Lora, Source
 from models.stages import encode_instructions, encode_reference
 from models.vae import decode_still, encode_still, reduce_to_stills
 
@@ -106,7 +106,8 @@ def test_a_lora_is_written_as_the_real_file(kind: str, tmp_path: Path) -> None:
     {"angles": write_angles, "lightning": write_lightning}[kind](read_pairs(transformer), path)
     assert any(key.endswith(".alpha") for key in load_file(path)) == (kind == "lightning")
     loaded = load_module(QwenImageTransformer2DModel, tmp_path / "transformer", torch.float32)
-    attach_lora(loaded, Lora(name="trained", path="lora.safetensors"), tmp_path)
+    source = Source(repo=".", path="lora.safetensors", revision="none")
+    attach_lora(loaded, Lora(name="trained", source=source), tmp_path)
     loaded.set_adapters(["trained"], [1.0])
     inputs = {
         "hidden_states": torch.randn(1, 24, 64),
@@ -142,7 +143,7 @@ def test_rotary_embeddings_without_complex_numbers_are_the_same() -> None:
     x = torch.randn(2, 5, 3, 8)
     frequencies = torch.polar(torch.ones(5, 4), torch.randn(5, 4))
     theirs = apply_rotary_emb_qwen(x, frequencies, use_real=False)  # a tensor, whatever its signature says
-    assert torch.allclose(rotate(x, frequencies, use_real=False), cast("Tensor", theirs), atol=1e-6)
+    assert torch.allclose(rotate(x, torch.view_as_real(frequencies)), cast("Tensor", theirs), atol=1e-6)
 
 
 def test_attention_in_plain_products_is_the_same() -> None:

@@ -26,7 +26,7 @@ from models.miniature.training.pairs import Pairs
 from models.miniature.training.transformer import open_batches, open_frozen, predict_velocity, walk
 from models.miniature.words import name_mark
 from models.profiles import MINIATURE
-from models.stages import schedule
+from models.schedule import schedule
 
 LEARNING_RATE = 3e-3
 COARSE_SHARE = 0.4

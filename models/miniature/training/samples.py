@@ -21,7 +21,8 @@ from models.miniature.training.pairs import SCENES_PER_BATCH, PairBatches, Pairs
 from models.miniature.training.transformer import open_frozen, open_pairs, predict_velocity, walk
 from models.miniature.training.views import SCENES_PER_SHARD, save_shard
 from models.profiles import MINIATURE
-from models.stages import schedule, unpack
+from models.schedule import schedule
+from models.stages import unpack
 
 STEPS_MADE = (3, 2, 1)
 """Of the schedule; from above these noise levels the model would invent other things than the views show."""
