@@ -47,13 +47,13 @@ def render_scene(request: SceneRequest) -> Manifest:
     run_id = f"{flow_run.scheduled_start_time.astimezone(UTC):%Y%m%dT%H%M%S}Z-{flow_run.id[-12:]}"
 
     master = ingest_master(request.master, settings.master_folders, store)
-    specs = plan_coverage(request, master, settings.weights)
+    specs = plan_coverage(request, master, settings.weights, settings.arithmetic)
     parent = find_parent(request.scene, run_id, store, is_retry=flow_run.run_count > 1)
     finished = find_finished(request, master, specs, parent, run_id, store)
     missing = [spec for spec in specs if spec.name not in finished]
-    renderer = RendererSpec.of(specs[0], settings.weights, settings.device, settings.lanes)
+    renderer = RendererSpec.of(specs[0], settings.weights, settings.machine)
     if missing:
-        encode_reference(missing[0], master.picture, renderer, store)
+        encode_reference(missing, master.picture, renderer, store)
     recipes = {spec.fingerprint: spec for spec in missing}  # two names may ask for the same picture
     renders = {
         fingerprint: render_angle.submit(spec, master.picture, renderer, store, run_id)  # pyright: ignore[reportUnknownMemberType]

@@ -11,6 +11,8 @@ from typing import Literal
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
+from models.profiles import Arithmetic
+from models.renderer import Machine, MemoryPlan
 from tasks.errors import InvalidSettingError
 
 PREFIX = "MASTERSHOT_"
@@ -30,12 +32,29 @@ class Settings(BaseSettings):
     device: Literal["cpu", "cuda"] = "cpu"
     """Never changed behind your back: a missing GPU is an error."""
     num_lanes: int = Field(default=0, ge=0)
-    """Angles rendered at the same time in this process; 0 = one per core on a CPU, one on a GPU."""
+    """Angles rendered at the same time in this process; 0 = one per core on a CPU, two on a GPU.
+
+    On a GPU one is sampled at a time, while the other is decoded and kept.
+    """
+    memory_plan: MemoryPlan = "resident"
+    """`resident`, `encoder_freed` or `offload`; `python -m models.memory --profile NAME` says what each needs."""
+    compile: bool = False
+    """Compile the blocks of the transformer: worth its minute on a GPU."""
+    linears: Literal["whole", "fp8"] = "whole"
+    """8-bit floats are quicker, take half the memory, and change pictures a little."""
+    reuse_reference: bool = False
+    """Keep the reference's keys and values of the first step: quicker, and changes pictures."""
 
     @property
-    def lanes(self) -> int:
-        """The number of lanes in force."""
-        return self.num_lanes or (len(os.sched_getaffinity(0)) if self.device == "cpu" else 1)
+    def machine(self) -> Machine:
+        """What the model runs on."""
+        lanes = self.num_lanes or (len(os.sched_getaffinity(0)) if self.device == "cpu" else 2)
+        return Machine(device=self.device, num_lanes=lanes, plan=self.memory_plan, is_compiled=self.compile)
+
+    @property
+    def arithmetic(self) -> Arithmetic:
+        """How the products of the transformer are taken."""
+        return Arithmetic(linears=self.linears, reuses_reference=self.reuse_reference)
 
 
 def read_settings() -> Settings:

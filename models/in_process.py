@@ -1,57 +1,84 @@
 # pyright: standard, reportPrivateImportUsage=false
 """The embedded renderer: the model in the process that asks for pictures."""
 
+import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import torch
 from PIL import Image
 
+from models.attention import compile_blocks, use_quickest_backend
 from models.errors import OutOfMemoryError
 from models.loading import Pipeline, load_pipeline
+from models.memory import check_memory
+from models.placement import Seats
 from models.profiles import Profile
-from models.renderer import AngleJob, Rendered, StepDone
-from models.stages import Reference, decode, draw_noise, encode_instructions, encode_reference, sample
+from models.renderer import AngleJob, Machine, Rendered, StepDone
+from models.stages import Conditioning, Reference, decode, draw_noise, encode_instructions, encode_reference, sample
+
+logger = logging.getLogger(__name__)
 
 NUM_REFERENCES_KEPT = 4
 
 
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """A master that was encoded, and the instructions that were encoded for it beforehand."""
+
+    reference: Reference
+    instructions: dict[str, Conditioning] = field(default_factory=dict[str, Conditioning])
+
+
 class InProcessRenderer:
-    """The model in this process: `num_lanes` angles at a time, each alone in its batch.
+    """The model in this process; every angle is alone in its batch.
 
     On a CPU an angle has one thread. That is slower than one batch of all, and the pixels depend neither on the number
-    of cores nor on which other angles happen to be rendered at the same time.
+    of cores nor on which other angles happen to be rendered at the same time. On a GPU one angle is sampled at a time,
+    while the one before is decoded and kept.
     """
 
-    def __init__(self, pipeline: Pipeline, num_lanes: int = 1) -> None:
-        """Serve `pipeline` to at most `num_lanes` threads at a time."""
+    def __init__(self, pipeline: Pipeline, machine: Machine) -> None:
+        """Serve `pipeline`, whose parts lie on the host, to threads."""
         self._pipeline = pipeline
-        self._lanes = threading.Semaphore(num_lanes)
-        self._references: OrderedDict[str, Reference] = OrderedDict()
+        self._lanes = threading.Semaphore(machine.num_lanes)
+        self._seats = Seats(pipeline, machine)
+        self._shown: OrderedDict[str, Shown] = OrderedDict()
         self._encoding = threading.Lock()
 
     @classmethod
-    def load(cls, profile: Profile, weights: Path, device: str, num_lanes: int) -> "InProcessRenderer":
-        """Load `profile` onto `device`.
+    def load(cls, profile: Profile, weights: Path, machine: Machine) -> "InProcessRenderer":
+        """Load `profile` onto a machine.
 
         Raises:
-            ProfileError: What `load_pipeline` raises.
-            OutOfMemoryError: The device has too little memory for the model.
+            ProfileError: What `load_pipeline` raises; TooLittleMemoryError before anything is loaded.
+            OutOfMemoryError: It should have fitted, and did not.
         """
+        logger.info("%s: %s", profile.name, check_memory(profile, weights, machine))
         with _memory_guard("loading the model"):
-            return cls(load_pipeline(profile, weights, device), num_lanes)
+            pipeline = load_pipeline(profile, weights, machine.device)
+            if machine.is_compiled:
+                compile_blocks(pipeline.transformer)
+            backend = use_quickest_backend(pipeline.transformer, machine.device)
+            logger.info("%s: attention by %s", profile.name, backend)
+            return cls(pipeline, machine)
 
-    def show(self, key: str, read_master: Callable[[], Image.Image]) -> None:
+    def show(self, key: str, read_master: Callable[[], Image.Image], prompts: Sequence[str] = ()) -> None:
         """Encode the master `key` unless it is held already.
 
         Raises:
             OutOfMemoryError: The device has too little memory.
         """
-        self._reference(key, read_master)
+        shown = self._show(key, read_master)
+        if self._seats.are_shared:  # or the text encoder would come back for every angle
+            for prompt in prompts:
+                shown.instructions[prompt] = self._instruct(shown, prompt)
 
     def render(self, key: str, read_master: Callable[[], Image.Image], job: AngleJob) -> Generator[StepDone | Rendered]:
         """Yield one `StepDone` per diffusion step, then the picture.
@@ -60,34 +87,42 @@ class InProcessRenderer:
             NotFiniteError: The sampled latents hold NaN or infinity.
             OutOfMemoryError: The device has too little memory.
         """
-        reference = self._reference(key, read_master)
+        shown = self._show(key, read_master)
         asked = time.perf_counter()
         with self._lanes, _memory_guard("rendering an angle"):
             marks = [asked, time.perf_counter()]
-            conditioning = encode_instructions(self._pipeline, reference, [job.prompt])
+            conditioning = self._instruct(shown, job.prompt)
             marks.append(time.perf_counter())
-            latents = draw_noise([job.seed], reference.grid)
-            num_steps = self._pipeline.profile.num_steps
-            for step, denoised in enumerate(sample(self._pipeline, reference, conditioning, latents), start=1):
-                latents = denoised
-                yield StepDone(step=step, num_steps=num_steps)
+            latents = draw_noise([job.seed], shown.reference.grid)
+            with self._seats.hold("transformer"):
+                marks.append(time.perf_counter())
+                denoising = sample(self._pipeline, shown.reference, conditioning, latents)
+                for step, denoised in enumerate(denoising, start=1):
+                    latents = denoised
+                    yield StepDone(step=step, num_steps=self._pipeline.profile.num_steps)
             marks.append(time.perf_counter())
-            picture = decode(self._pipeline, latents, reference.grid)[0]
+            picture = decode(self._pipeline, latents, shown.reference.grid)[0]
             marks.append(time.perf_counter())
-        stages = ("queue", "encode", "sample", "decode")
-        times = {stage: end - start for stage, start, end in zip(stages, marks[:-1], marks[1:], strict=True)}
+        lane, encode, seat, sampling, decoding = (end - start for start, end in pairwise(marks))
+        times = {"queue": lane + seat, "encode": encode, "sample": sampling, "decode": decoding}
         yield Rendered(picture=picture, stage_times_s=times)
 
-    def _reference(self, key: str, read_master: Callable[[], Image.Image]) -> Reference:
+    def _show(self, key: str, read_master: Callable[[], Image.Image]) -> Shown:
         _use_one_thread()
         with self._encoding:
-            if key not in self._references:
-                with _memory_guard("encoding the master"):
-                    self._references[key] = encode_reference(self._pipeline, read_master())
-            self._references.move_to_end(key)
-            if len(self._references) > NUM_REFERENCES_KEPT:
-                self._references.popitem(last=False)
-            return self._references[key]
+            if key not in self._shown:
+                with _memory_guard("encoding the master"), self._seats.hold("text_encoder"):
+                    self._shown[key] = Shown(reference=encode_reference(self._pipeline, read_master()))
+            self._shown.move_to_end(key)
+            if len(self._shown) > NUM_REFERENCES_KEPT:
+                self._shown.popitem(last=False)
+            return self._shown[key]
+
+    def _instruct(self, shown: Shown, prompt: str) -> Conditioning:
+        if prompt in shown.instructions:
+            return shown.instructions[prompt]
+        with self._seats.hold("text_encoder"):
+            return encode_instructions(self._pipeline, shown.reference, [prompt])
 
 
 def _use_one_thread() -> None:

@@ -4,13 +4,30 @@ A renderer holds the encoded references of a few scenes, and streams one event p
 waits can show progress, notice a hang, or stop between two steps.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from pydantic import BaseModel, ConfigDict
+
+MemoryPlan = Literal["resident", "encoder_freed", "offload"]
+"""All parts on the device; the text encoder and the transformer by turns; blocks fetched from the host one by one."""
+
+
+class Machine(BaseModel):
+    """What a model runs on, and how it makes use of that; changes pixels by rounding at most."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    device: str
+    num_lanes: int = 1
+    """Angles that are rendered at the same time."""
+    plan: MemoryPlan = "resident"
+    is_compiled: bool = False
+    """The blocks of the transformer, for every size of picture anew."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,8 +57,11 @@ class Rendered:
 class Renderer(Protocol):
     """Renders angles of a master that it was shown."""
 
-    def show(self, key: str, read_master: Callable[[], Image.Image]) -> None:
-        """Encode the master `key`, fitted to the raster, unless it is held already; `read_master` is called then."""
+    def show(self, key: str, read_master: Callable[[], Image.Image], prompts: Sequence[str] = ()) -> None:
+        """Encode the master `key`, fitted to the raster, unless it is held already; `read_master` is called then.
+
+        `prompts` are those that will be asked for: a renderer may encode them while it has the text encoder at hand.
+        """
         ...
 
     def render(self, key: str, read_master: Callable[[], Image.Image], job: AngleJob) -> Generator[StepDone | Rendered]:

@@ -1,6 +1,7 @@
 """Rendering: the reference is encoded once, then every angle is a task run of its own, to be tried again on its own."""
 
 import time
+from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from functools import partial
@@ -22,14 +23,15 @@ from tasks.renderers import RendererSpec, renderer_for
 
 
 @task(name="encode-reference", task_run_name="encode reference", **WHILE_TRANSIENT)
-def encode_reference(spec: AngleSpec, master: BlobRef, renderer: RendererSpec, store_url: str) -> None:
-    """Have the model loaded and the master encoded before its angles ask for both at once.
+def encode_reference(specs: Sequence[AngleSpec], master: BlobRef, renderer: RendererSpec, store_url: str) -> None:
+    """Have the model loaded and the master encoded before its angles, `specs`, ask for both at once.
 
     Raises:
         ProfileError: The model cannot be loaded.
         StorageError: The master cannot be read back.
     """
-    renderer_for(renderer).show(master.sha256, partial(read_reference, spec, master, store_url))
+    prompts = [spec.instruction.prompt for spec in specs]
+    renderer_for(renderer).show(master.sha256, partial(read_reference, specs[0], master, store_url), prompts)
 
 
 @task(name="render-angle", task_run_name="{spec.name}", **WHILE_TRANSIENT)

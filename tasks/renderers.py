@@ -8,14 +8,14 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict
 
 from models.profiles import Profile
-from models.renderer import Renderer
+from models.renderer import Machine, Renderer
 from models.specs import AngleSpec
 
 _loading = threading.Lock()
 
 
 class RendererSpec(BaseModel):
-    """Which model, from which files, on what, and how many angles at a time."""
+    """Which model, from which files, on what."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -23,19 +23,12 @@ class RendererSpec(BaseModel):
     weights: Path
     weights_sha256: str
     """Other bytes in the same folder are another renderer."""
-    device: str
-    num_lanes: int
+    machine: Machine
 
     @classmethod
-    def of(cls, spec: AngleSpec, weights: Path, device: str, num_lanes: int) -> Self:
+    def of(cls, spec: AngleSpec, weights: Path, machine: Machine) -> Self:
         """Return the renderer that `spec` asks for."""
-        return cls(
-            profile=spec.profile,
-            weights=weights,
-            weights_sha256=spec.weights_sha256,
-            device=device,
-            num_lanes=num_lanes,
-        )
+        return cls(profile=spec.profile, weights=weights, weights_sha256=spec.weights_sha256, machine=machine)
 
 
 def renderer_for(spec: RendererSpec) -> Renderer:
@@ -48,4 +41,4 @@ def renderer_for(spec: RendererSpec) -> Renderer:
 def _load(spec: RendererSpec) -> Renderer:
     from models.in_process import InProcessRenderer  # noqa: PLC0415 - torch is slow to import, and not always needed
 
-    return InProcessRenderer.load(spec.profile, spec.weights, spec.device, spec.num_lanes)
+    return InProcessRenderer.load(spec.profile, spec.weights, spec.machine)

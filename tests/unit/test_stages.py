@@ -22,8 +22,9 @@ from models.miniature.cameras import camera_for
 from models.miniature.raycast import render_view
 from models.miniature.stage import make_scene
 from models.profiles import MINIATURE, SchedulerConfig
-from models.renderer import AngleJob, Rendered, StepDone
-from models.stages import Reference, decode, draw_noise, encode_instructions, encode_reference, sample, schedule
+from models.renderer import AngleJob, Machine, Rendered, StepDone
+from models.schedule import schedule
+from models.stages import Reference, decode, draw_noise, encode_instructions, encode_reference, sample
 from tests.stock import stock_latents, stock_picture, stock_pipeline
 
 LATENT_TOLERANCE = 2e-5
@@ -35,6 +36,9 @@ LEVEL_TOLERANCE, SHARE_TOLERANCE = 1, 1e-3
 
 PROMPTS = [phrase(pose, "relative").prompt for pose in list(PRESETS.values())[:7]]
 SEEDS = range(7)
+
+
+CPU = Machine(device="cpu")
 
 
 @pytest.fixture(scope="module")
@@ -161,7 +165,7 @@ def test_seven_angles_encode_the_still_once(pipeline: Pipeline, master: Image.Im
         "eye": pipeline.text_encoder.model.visual,
     }
     hooks = [module.register_forward_hook(lambda *_, name=name: calls.update([name])) for name, module in parts.items()]
-    renderer = InProcessRenderer(pipeline, num_lanes=2)
+    renderer = InProcessRenderer(pipeline, Machine(device="cpu", num_lanes=2))
     for prompt, seed in zip(PROMPTS, SEEDS, strict=True):
         list(renderer.render("master", lambda: master, AngleJob(prompt=prompt, seed=seed)))
     for hook in hooks:
@@ -171,7 +175,7 @@ def test_seven_angles_encode_the_still_once(pipeline: Pipeline, master: Image.Im
 
 def test_renderer_streams_a_step_at_a_time(pipeline: Pipeline, master: Image.Image) -> None:
     """Eight steps are announced one by one, then the picture comes with the time of each stage."""
-    renderer = InProcessRenderer(pipeline)
+    renderer = InProcessRenderer(pipeline, CPU)
     *steps, last = renderer.render("master", lambda: master, AngleJob(prompt=PROMPTS[0], seed=0))
     assert steps == [StepDone(step=number, num_steps=8) for number in range(1, 9)]
     assert isinstance(last, Rendered)
@@ -181,7 +185,7 @@ def test_renderer_streams_a_step_at_a_time(pipeline: Pipeline, master: Image.Ima
 
 def test_an_angle_that_is_given_up_makes_room_for_the_next(pipeline: Pipeline, master: Image.Image) -> None:
     """Closing a render between two steps frees its lane."""
-    renderer = InProcessRenderer(pipeline, num_lanes=1)
+    renderer = InProcessRenderer(pipeline, CPU)
     given_up = renderer.render("master", lambda: master, AngleJob(prompt=PROMPTS[0], seed=0))
     assert next(given_up) == StepDone(step=1, num_steps=8)
     given_up.close()
@@ -191,7 +195,7 @@ def test_an_angle_that_is_given_up_makes_room_for_the_next(pipeline: Pipeline, m
 
 def test_references_are_encoded_anew_when_pushed_out(pipeline: Pipeline, master: Image.Image) -> None:
     """More masters than are held cost an encoding each, and no angle fails for it."""
-    renderer = InProcessRenderer(pipeline)
+    renderer = InProcessRenderer(pipeline, CPU)
     read: list[str] = []
 
     def reader(key: str) -> Callable[[], Image.Image]:
@@ -207,16 +211,16 @@ def test_no_memory_for_the_model(weights: Path, monkeypatch: pytest.MonkeyPatch)
     move, full = torch.nn.Module.to, "cpu:0"
 
     def move_if_there_is_room(module: torch.nn.Module, *to: Any, **options: Any) -> torch.nn.Module:  # noqa: ANN401 - as torch
-        return _run_out_of_memory() if full in to else move(module, *to, **options)
+        return _run_out_of_memory() if torch.device(full) in to else move(module, *to, **options)
 
     monkeypatch.setattr(torch.nn.Module, "to", move_if_there_is_room)
     with pytest.raises(OutOfMemoryError, match="ran out of memory while loading the model"):
-        InProcessRenderer.load(MINIATURE, weights, full, num_lanes=1)
+        InProcessRenderer.load(MINIATURE, weights, Machine(device=full))
 
 
 def test_no_memory_for_the_master(pipeline: Pipeline, master: Image.Image) -> None:
     """A master that does not fit is one sentence, and the next try is not the worse for it."""
-    renderer = InProcessRenderer(pipeline)
+    renderer = InProcessRenderer(pipeline, CPU)
     hook = pipeline.vae.encoder.register_forward_pre_hook(_run_out_of_memory)
     with pytest.raises(OutOfMemoryError, match="ran out of memory while encoding the master"):
         renderer.show("master", lambda: master)
