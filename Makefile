@@ -1,21 +1,24 @@
 # The menu. Every target sets up what it needs on a machine with Python 3.11+ and make.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench train eval serve lock
+.PHONY: help setup demo test check format bench bench-parts bench-full train eval fetch serve lock
 
 PYTHON := .venv/bin/python
 TRAIN := $(PYTHON) -m models.miniature.training
 SEED ?= 0
 SCENE ?= example
 MASTER ?= docs/pictures/example_master.png
+PROFILE ?= qwen-edit-2511
 
 export PREFECT_HOME ?= $(CURDIR)/.mastershot/prefect
 export PREFECT_SERVER_ANALYTICS_ENABLED ?= false
 export PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS ?= 120
 export PREFECT_LOGGING_LEVEL ?= WARNING
+export PREFECT_LOGGING_EXTRA_LOGGERS ?= models
+FETCH_OFFLINE := $(or $(HF_HUB_OFFLINE),0)
 export HF_HUB_OFFLINE ?= 1
 
 help: ## show this menu
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 setup: .venv/.synced ## make the environment from requirements.lock
 	@mkdir -p "$(PREFECT_HOME)"
@@ -40,6 +43,12 @@ format: setup ## rewrite the code in the house format
 bench: setup ## time seven angles against the stock pipeline
 	$(PYTHON) -m tests.benchmark.coverage
 
+bench-parts: setup ## time modulation tables and the 2-D autoencoder beside what they replace
+	$(PYTHON) -m tests.benchmark.parts
+
+bench-full: setup ## time six angles at the true size of Qwen-Image-Edit, random weights; needs a GPU of 80 GB
+	$(PYTHON) -m tests.benchmark.full_size
+
 train: setup ## make the weights of the miniature again, recipe by recipe; begins where it stopped, takes hours
 	$(TRAIN).views
 	$(TRAIN).captions
@@ -56,6 +65,9 @@ train: setup ## make the weights of the miniature again, recipe by recipe; begin
 
 eval: setup ## judge the miniature on held-out scenes: a table and a picture grid in .mastershot/evaluation
 	$(PYTHON) -m models.miniature.evaluation
+
+fetch: setup ## fetch the files of a profile from the hub: PROFILE=qwen-edit-2511
+	HF_HUB_OFFLINE="$(FETCH_OFFLINE)" $(PYTHON) -m models.fetching --profile "$(PROFILE)"
 
 serve: setup ## Prefect server with UI, worker and deployments, until Ctrl-C
 	PREFECT_LOGGING_LEVEL=INFO $(PYTHON) -m deployments.serve

@@ -31,7 +31,7 @@ from models.framing import fit_to_raster, plan_framing
 from models.in_process import InProcessRenderer
 from models.loading import Pipeline, load_pipeline
 from models.profiles import MINIATURE
-from models.renderer import AngleJob, Rendered
+from models.renderer import AngleJob, Machine, Rendered
 from models.specs import AngleSpec
 from models.stages import decode, draw_noise, encode_instructions, encode_reference, sample
 from storage.records import AngleRecord, Manifest
@@ -70,7 +70,7 @@ def sample_batch(pipeline: Pipeline, picture: Image.Image, seed: int) -> None:
 
 def render_lanes(pipeline: Pipeline, picture: Image.Image, seed: int) -> None:
     """Encode the reference once and render one angle per core at a time, as the flow does."""
-    renderer = InProcessRenderer(pipeline, num_lanes=NUM_CORES)
+    renderer = InProcessRenderer(pipeline, Machine(device="cpu", num_lanes=NUM_CORES))
     with ThreadPoolExecutor(NUM_CORES) as threads:
         jobs = [AngleJob(prompt=prompt, seed=seed) for prompt in PROMPTS]
         list(threads.map(lambda job: list(renderer.render("master", lambda: picture, job)), jobs))
@@ -87,7 +87,7 @@ def run_bare(renderer: InProcessRenderer, store: str, seed: int) -> None:
     now = datetime.now(UTC)
     run_id = f"{now:%Y%m%dT%H%M%S}Z-{seed}"
     master = ingest_master.fn(request.master, (Path(),), store)
-    specs = plan_coverage.fn(request, master, WEIGHTS)
+    specs = plan_coverage.fn(request, master, WEIGHTS, MINIATURE.arithmetic)
     find_finished.fn(request, master, specs, None, run_id, store)
     picture = fit_to_raster(Image.open(MASTER).convert("RGB"), specs[0].framing)
 
@@ -131,7 +131,7 @@ def measure(num_rounds: int) -> dict[str, list[float]]:
     pipeline = load_pipeline(MINIATURE, WEIGHTS)
     master = Image.open(MASTER).convert("RGB")
     picture = fit_to_raster(master, plan_framing(*master.size, MINIATURE.reference_area_px))
-    renderer = InProcessRenderer(pipeline, num_lanes=NUM_CORES)
+    renderer = InProcessRenderer(pipeline, Machine(device="cpu", num_lanes=NUM_CORES))
     with stock_pipeline(pipeline, WEIGHTS) as stock, _installation() as bare_store:
         stock.fuse_lora()  # as its users would: adapters that are not fused cost it a sixth more
         stock.unload_lora_weights()
