@@ -48,6 +48,8 @@ REPORT_SCHEMA = pa.schema(
         pa.field("paper_composite", pa.float64()),
         pa.field("clip_encoder", pa.string()),
         pa.field("clip_training", pa.string()),
+        pa.field("linears", pa.string(), nullable=False),
+        pa.field("reuses_reference", pa.bool_(), nullable=False),
     ],
     metadata={"mastershot.schema_version": str(REPORT_SCHEMA_VERSION)},
 )

@@ -35,4 +35,5 @@ def _row(coverage: Coverage, record: AngleRecord, spec: AngleSpec) -> dict[str, 
         "paper_composite": scores.composite,
         "clip_encoder": coverage.profile.clip.name,
         "clip_training": coverage.profile.training,
+        **spec.profile.arithmetic.model_dump(),
     }

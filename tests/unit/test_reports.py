@@ -59,6 +59,8 @@ COLUMNS = {
     "paper_composite": pl.Float64,
     "clip_encoder": pl.String,
     "clip_training": pl.String,
+    "linears": pl.String,
+    "reuses_reference": pl.Boolean,
 }
 SIZE = (448, 256)
 MASTER = BlobRef.of(b"the master", "image/png")
@@ -139,6 +141,7 @@ def test_row_says_what_was_asked_and_given() -> None:
     assert (row["width_px"], row["height_px"]) == SIZE
     assert (row["picture_sha256"], row["master_sha256"]) == (BlobRef.of(b"left_40", "image/png").sha256, MASTER.sha256)
     assert row["clip_encoder"] == MINIATURE.clip.name
+    assert (row["linears"], row["reuses_reference"]) == ("whole", False)
 
 
 def test_polars_and_pyarrow_read_the_same() -> None:

@@ -3,6 +3,8 @@
 import pytest
 
 from flows.settings import read_settings
+from models.profiles import Arithmetic
+from models.renderer import Machine
 from tasks.errors import InvalidSettingError
 
 
@@ -10,6 +12,8 @@ from tasks.errors import InvalidSettingError
     ("field", "value", "words"),
     [
         ("DEVICE", "tpu", "MASTERSHOT_DEVICE is not valid at 'tpu': Input should be 'cpu' or 'cuda'"),
+        ("MEMORY_PLAN", "all", "MASTERSHOT_MEMORY_PLAN is not valid at 'all'"),
+        ("LINEARS", "int4", "MASTERSHOT_LINEARS is not valid at 'int4'"),
         ("NUM_LANES", "-1", "greater than or equal to 0"),
         ("NUM_LANES", "two\nlines", "MASTERSHOT_NUM_LANES"),
         ("MASTER_FOLDERS", "masters", 'field "master_folders"'),
@@ -25,3 +29,23 @@ def test_a_bad_setting_is_one_sentence(monkeypatch: pytest.MonkeyPatch, field: s
     assert words in sentence
     assert len(sentence.splitlines()) == 1
     assert sentence.endswith("(correct it and run again).")
+
+
+def test_a_gpu_has_two_lanes_and_what_else_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One angle is sampled while the one before is decoded and kept; plan and arithmetic are as they were asked for."""
+    for name, value in {
+        "DEVICE": "cuda",
+        "MEMORY_PLAN": "encoder_freed",
+        "COMPILE": "1",
+        "LINEARS": "fp8",
+        "REUSE_REFERENCE": "1",
+    }.items():
+        monkeypatch.setenv(f"MASTERSHOT_{name}", value)
+    settings = read_settings()
+    assert settings.machine == Machine(device="cuda", num_lanes=2, plan="encoder_freed", is_compiled=True)
+    assert settings.arithmetic == Arithmetic(linears="fp8", reuses_reference=True)
+
+
+def test_nothing_is_approximate_unless_asked_for() -> None:
+    """The arithmetic of an installation that says nothing is exact."""
+    assert read_settings().arithmetic == Arithmetic(linears="whole", reuses_reference=False)
