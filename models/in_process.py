@@ -60,13 +60,13 @@ class InProcessRenderer:
             ProfileError: What `load_pipeline` raises; TooLittleMemoryError before anything is loaded.
             OutOfMemoryError: It should have fitted, and did not.
         """
-        logger.info("%s: %s", profile.name, check_memory(profile, weights, machine))
+        logger.info("Loading %s. %s.", profile.name, check_memory(profile, weights, machine))
         with _memory_guard("loading the model"):
             pipeline = load_pipeline(profile, weights, machine.device)
             if machine.is_compiled:
                 compile_blocks(pipeline.transformer)
             backend = use_quickest_backend(pipeline.transformer, machine.device)
-            logger.info("%s: attention by %s", profile.name, backend)
+            logger.info("Attention of %s: %s.", profile.name, backend)
             return cls(pipeline, machine)
 
     def show(self, key: str, read_master: Callable[[], Image.Image], prompts: Sequence[str] = ()) -> None:

@@ -1,5 +1,6 @@
 """The loaded pipeline of this process: the one state that a worker may have."""
 
+import logging
 import threading
 from functools import lru_cache
 from pathlib import Path
@@ -41,4 +42,5 @@ def renderer_for(spec: RendererSpec) -> Renderer:
 def _load(spec: RendererSpec) -> Renderer:
     from models.in_process import InProcessRenderer  # noqa: PLC0415 - torch is slow to import, and not always needed
 
+    logging.getLogger("models").setLevel(logging.INFO)  # what a model takes and how it computes is news, once a process
     return InProcessRenderer.load(spec.profile, spec.weights, spec.machine)
