@@ -58,6 +58,7 @@ TEXT_7B = {
     "num_attention_heads": 28,
     "num_key_value_heads": 4,
     "vocab_size": 152064,
+    "rope_parameters": {"rope_type": "default", "rope_theta": 1e6, "mrope_section": [16, 24, 24]},
 }
 VISION_7B = {"depth": 32, "hidden_size": 1280, "intermediate_size": 3420, "num_heads": 16, "out_hidden_size": 3584}
 
