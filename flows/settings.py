@@ -6,9 +6,9 @@ from `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, or from the AWS credential
 
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from models.profiles import Arithmetic
@@ -45,6 +45,13 @@ class Settings(BaseSettings):
     reuse_reference: bool = False
     """Keep the reference's keys and values of the first step: quicker, and changes pictures."""
 
+    @model_validator(mode="after")
+    def _go_together(self) -> Self:
+        if self.memory_plan == "offload" and (self.compile or self.reuse_reference):
+            msg = f"{PREFIX}MEMORY_PLAN=offload goes with neither {PREFIX}COMPILE nor {PREFIX}REUSE_REFERENCE"
+            raise ValueError(msg)
+        return self
+
     @property
     def machine(self) -> Machine:
         """What the model runs on."""
@@ -67,8 +74,9 @@ def read_settings() -> Settings:
         return Settings()
     except ValidationError as exc:
         first = exc.errors(include_url=False, include_context=False)[0]
-        name = PREFIX + str(first["loc"][0]).upper()
-        msg = f"{name} is not valid at {first['input']!r}: {first['msg']} (correct it and run again)."
+        msg = f"{first['msg']} (correct it and run again)."
+        if first["loc"]:
+            msg = f"{PREFIX}{str(first['loc'][0]).upper()} is not valid at {first['input']!r}: {msg}"
         raise InvalidSettingError(msg) from exc
     except SettingsError as exc:
         msg = f"A setting is not valid: {exc}, where a list in JSON belongs (correct it and run again)."

@@ -15,9 +15,7 @@ from diffusers.models.attention_dispatch import AttentionBackendName, dispatch_a
 from diffusers.models.attention_processor import Attention
 from diffusers.models.transformers.transformer_qwenimage import QwenDoubleStreamAttnProcessor2_0
 from torch import Tensor, nn
-
-BACKENDS = {"cuda": ("_flash_3", "_native_cudnn"), "cpu": ()}
-"""That are installed and not fetched, quicker than torch's own choice, the quickest first."""
+from torch.nn.attention import SDPBackend, _sdpa_kernel
 
 
 @dataclass(kw_only=True)
@@ -30,7 +28,7 @@ class Kept:
     def complete(self, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
         """Return keys and values (B, 2 N, H, D) of both pictures, those of the reference being the first that came."""
         if self.key is None or self.value is None:
-            self.key, self.value = (x[:, x.shape[1] // 2 :] for x in (key, value))
+            self.key, self.value = (x[:, x.shape[1] // 2 :].clone() for x in (key, value))
             return key, value
         return torch.cat([key, self.key], dim=1), torch.cat([value, self.value], dim=1)
 
@@ -118,19 +116,28 @@ def compile_blocks(transformer: QwenImageTransformer2DModel) -> None:
 
 
 def use_quickest_backend(transformer: QwenImageTransformer2DModel, device: str) -> str:
-    """Let `transformer` use the quickest attention that works on `device`, and return its name in diffusers."""
-    for name in BACKENDS[torch.device(device).type]:
-        if _works(name, device, transformer.config["attention_head_dim"]):
-            transformer.set_attention_backend(name)
-            return name
-    return AttentionBackendName.NATIVE.value
+    """Let `transformer` use the quickest attention that works on `device`, and say which.
+
+    FlashAttention 3 where it is installed and computes in the transformer's dtype; else torch's own, cuDNN's first. No
+    other kind is forbidden while one is used: the autoencoder of another thread may need it.
+    """
+    if torch.device(device).type != "cuda":
+        return "torch's own"
+    if _has_flash_3(device, transformer.config["attention_head_dim"], transformer.img_in.weight.dtype):
+        transformer.set_attention_backend("_flash_3")
+        return "FlashAttention 3"
+    kinds = [SDPBackend.CUDNN_ATTENTION, SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
+    _sdpa_kernel(kinds, set_priority=True)
+    return "torch's own, cuDNN's first"
 
 
 @torch.inference_mode()
-def _works(name: str, device: str, head_dim: int) -> bool:
-    tokens = torch.zeros(1, 128, 1, head_dim, dtype=torch.bfloat16, device=device)
+def _has_flash_3(device: str, head_dim: int, dtype: torch.dtype) -> bool:
+    if dtype not in {torch.bfloat16, torch.float16}:
+        return False
+    tokens = torch.zeros(1, 128, 1, head_dim, dtype=dtype, device=device)
     try:
-        dispatch_attention_fn(tokens, tokens, tokens, backend=AttentionBackendName(name))
+        dispatch_attention_fn(tokens, tokens, tokens, backend=AttentionBackendName._FLASH_3)  # noqa: SLF001
     except (ImportError, RuntimeError, ValueError, TypeError):  # not installed, or not for this GPU
         return False
     return True

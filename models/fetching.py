@@ -6,19 +6,25 @@ again, and what was begun is gone on with. `HF_HUB_OFFLINE=1` is honoured: then 
 """
 
 import argparse
+import re
 import shutil
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from huggingface_hub import constants, snapshot_download
+from httpx2 import ConnectError
+from huggingface_hub import HfApi, constants, snapshot_download
 from huggingface_hub.errors import DryRunError, HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
+from huggingface_hub.file_download import repo_folder_name
 
 from models.errors import FetchError, ModelError
 from models.profiles import PARTS, Profile, Source, find_profile
 from models.sources import list_sources
 from models.weights import digest_weights
 
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 SPARE_BYTES = 2**30
 """Left free on the disk."""
 
@@ -63,13 +69,57 @@ def fetch(profile: Profile, weights: Path) -> None:
         ProfileError: What came is not whole, or not what the profile means.
     """
     wanted = [each for each in list_wanted(profile) if not (weights / each.repo).exists()]
-    missing = sum(map(_count_missing, wanted))
-    _check_disk(missing)
-    for each in wanted:
+    pinned = {each: replace(each, revision=_find_commit(each)) for each in wanted}
+    _check_disk(sum(map(_count_missing, pinned.values())))
+    for each in pinned.values():
         sys.stdout.write(f"{each.repo} at {each.revision}\n")
         _fetch_one(each)
     sys.stdout.write("Reading what was fetched ...\n")
-    sys.stdout.write(f"{profile.name}: SHA-256 of all files {digest_weights(profile, weights)}\n")
+    commits = {(each.repo, each.revision): at.revision for each, at in pinned.items()}
+    digest = digest_weights(_pin(profile, commits), weights)
+    for each, at in pinned.items():  # only now: a fetch that fails leaves the branch where it was
+        _move_branch(each, at.revision)
+    sys.stdout.write(f"{profile.name}: SHA-256 of all files {digest}\n")
+
+
+def _pin(profile: Profile, commits: Mapping[tuple[str, str], str]) -> Profile:
+    """Return the profile with the commits of its sources in place of branches."""
+
+    def pin(value: Any) -> Any:  # noqa: ANN401 - JSON
+        if isinstance(value, dict):
+            inner = {name: pin(part) for name, part in value.items()}
+            known = commits.get((str(value.get("repo")), str(value.get("revision"))))
+            return inner | {"revision": known} if known else inner
+        return [pin(part) for part in value] if isinstance(value, list) else value
+
+    return Profile.model_validate(pin(profile.model_dump(mode="json")))
+
+
+def _find_commit(wanted: Wanted) -> str:
+    """Return where a branch stands on the hub; offline, the branch itself, of which the cache knows the last fetch."""
+    if _COMMIT.fullmatch(wanted.revision):
+        return wanted.revision
+    try:
+        return HfApi().model_info(wanted.repo, revision=wanted.revision).sha or wanted.revision
+    except (OfflineModeIsEnabled, ConnectError):
+        return wanted.revision
+    except HfHubHTTPError as exc:
+        raise _refusal(wanted, exc) from exc
+
+
+def _move_branch(wanted: Wanted, commit: str) -> None:
+    if commit != wanted.revision:
+        folder = Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=wanted.repo, repo_type="model")
+        branch = folder / "refs" / wanted.revision
+        branch.parent.mkdir(parents=True, exist_ok=True)
+        branch.write_text(commit)
+
+
+def _refusal(wanted: Wanted, exc: HfHubHTTPError) -> FetchError:
+    reason = " ".join(str(exc).split())[:200]
+    return FetchError(
+        f"The hub refuses {wanted.repo} at {wanted.revision} ({reason}): check the name, or log in with `hf auth`."
+    )
 
 
 def _count_missing(wanted: Wanted) -> int:
@@ -102,11 +152,7 @@ def _fetch_one(wanted: Wanted) -> None:
         msg = f"{wanted.repo} is not on this machine and the hub cannot be reached: fetch it where there is a network."
         raise FetchError(msg) from exc
     except HfHubHTTPError as exc:
-        reason = " ".join(str(exc).split())[:200]
-        msg = (
-            f"The hub refuses {wanted.repo} at {wanted.revision} ({reason}): check the name, or log in with `hf auth`."
-        )
-        raise FetchError(msg) from exc
+        raise _refusal(wanted, exc) from exc
 
 
 def main() -> int:

@@ -26,6 +26,7 @@ from torch.utils._pytree import tree_map_only
 from transformers import Qwen2_5_VLForConditionalGeneration
 
 from models.errors import TooLittleMemoryError
+from models.fp8 import quantise_linears
 from models.loading import check_device
 from models.preparation import prepare_transformer
 from models.profiles import Arithmetic, Profile, find_profile
@@ -103,16 +104,18 @@ def count_parts(profile: Profile, weights: Path) -> Parts:
             block=max(map(count_bytes, transformer.transformer_blocks)),
             text_encoder=count_bytes(text_encoder),
             vae=count_bytes(vae),
-            sample=_measure_block(base / "transformer", (rows, columns)),
+            sample=_measure_block(base / "transformer", (rows, columns), profile.arithmetic),
             decode=measure_peak(lambda: decode_still(vae, latents)),
             encode=measure_peak(lambda: encode_still(vae, pixels)),
         )
 
 
-def _measure_block(settings: Path, grid: tuple[int, int]) -> int:
-    """Return the most that the intermediate tensors of one block take; the next block takes their place."""
+def _measure_block(settings: Path, grid: tuple[int, int], arithmetic: Arithmetic) -> int:
+    """Return the most that the intermediate tensors of a step take: those of one block, and what all blocks keep."""
     config: Any = QwenImageTransformer2DModel.load_config(settings, local_files_only=True)
     transformer: Any = QwenImageTransformer2DModel.from_config(config, num_layers=1)
+    if arithmetic.linears == "fp8":
+        quantise_linears(transformer.transformer_blocks)
     picture = torch.empty(1, grid[0] * grid[1], config["in_channels"])
     tokens = Tokens(
         latents=picture,
@@ -122,22 +125,29 @@ def _measure_block(settings: Path, grid: tuple[int, int]) -> int:
         states=torch.empty(1, NUM_WORDS, config["joint_attention_dim"]),
         mask=None,
     )
-    return measure_peak(lambda: predict(transformer, tokens))
+    width = config["num_attention_heads"] * config["attention_head_dim"]
+    kept = 2 * config["num_layers"] * picture.shape[1] * width * picture.element_size()
+    return measure_peak(lambda: predict(transformer, tokens)) + (kept if arithmetic.reuses_reference else 0)
 
 
-def predict_need(parts: Parts, plan: MemoryPlan) -> Need:
-    """Return what a plan needs on a GPU; pictures are decoded while the next one is sampled."""
-    busy = parts.sample + parts.decode
-    encoding = parts.text_encoder + parts.encode
+def predict_need(parts: Parts, plan: MemoryPlan, num_lanes: int = 2) -> Need:
+    """Return what a plan needs on a GPU: one angle is sampled, those of all other lanes are decoded."""
+    busy = parts.sample + parts.decode * max(num_lanes - 1, 1)
+    both = parts.transformer + parts.text_encoder
     if plan == "resident":
-        placed, host = parts.transformer + parts.text_encoder + max(busy, parts.encode), 0
+        placed, host = both + max(busy, parts.encode), 0
     elif plan == "encoder_freed":
-        placed, host = max(parts.transformer + busy, encoding), parts.transformer + parts.text_encoder
+        placed = max(parts.transformer + busy, parts.text_encoder + parts.encode)
+        host = _pinned(parts.transformer) + _pinned(parts.text_encoder)
     else:
-        placed, host = BLOCKS_ON_DEVICE * parts.block + busy, parts.transformer + parts.text_encoder
-    loading = max(parts.loaded, parts.transformer + parts.text_encoder)
+        placed, host = BLOCKS_ON_DEVICE * parts.block + busy, both
     device_bytes = int((placed + parts.vae) * SPARE) + CONTEXT_BYTES
-    return Need(device_bytes=device_bytes, host_bytes=int(max(host, loading) * SPARE))
+    return Need(device_bytes=device_bytes, host_bytes=int(max(host, parts.loaded, both) * SPARE))
+
+
+def _pinned(num_bytes: int) -> int:
+    """Return what torch takes of the host for a block that a GPU copies from: the next power of two."""
+    return 1 << (num_bytes - 1).bit_length()
 
 
 def find_memory(device: str) -> Memory:
@@ -169,10 +179,11 @@ def fit(parts: Parts, machine: Machine, memory: Memory) -> str:
         TooLittleMemoryError: They cannot fit; the sentence names what would.
     """
     is_cpu = torch.device(machine.device).type == "cpu"
-    need = _need_on_cpu(parts) if is_cpu else predict_need(parts, machine.plan)
+    lanes = machine.num_lanes
+    need = _need_on_cpu(parts, lanes) if is_cpu else predict_need(parts, machine.plan, lanes)
     if _fits(need, memory):
         return _say(machine, need, memory)
-    others = [f"the plan {plan!r}" for plan in PLANS if not is_cpu and _fits(predict_need(parts, plan), memory)]
+    others = [f"the plan {plan!r}" for plan in PLANS if not is_cpu and _fits(predict_need(parts, plan, lanes), memory)]
     msg = f"{_say(machine, need, memory)}: choose {[*others, 'linears in fp8, or a machine with more memory'][0]}."
     raise TooLittleMemoryError(msg)
 
@@ -184,9 +195,10 @@ def _say(machine: Machine, need: Need, memory: Memory) -> str:
     )
 
 
-def _need_on_cpu(parts: Parts) -> Need:
-    """Return what is needed where host and device are one."""
-    everything = int((parts.loaded + parts.text_encoder + parts.vae + parts.sample + parts.decode) * SPARE)
+def _need_on_cpu(parts: Parts, num_lanes: int) -> Need:
+    """Return what is needed where host and device are one, and every lane samples or decodes."""
+    busy = num_lanes * max(parts.sample, parts.decode)
+    everything = int((parts.loaded + parts.text_encoder + parts.vae + busy) * SPARE)
     return Need(device_bytes=everything, host_bytes=everything)
 
 

@@ -59,11 +59,13 @@ class TabledNorm(nn.Module):
         return self.norm(hidden) * (1 + scale)[:, None, :] + shift[:, None, :]
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def precompute_modulation(
     transformer: QwenImageTransformer2DModel, levels: Tensor, device: torch.device | None = None
 ) -> QwenImageTransformer2DModel:
     """Replace, in place, all that sees nothing but the noise level; LoRAs must be fused before.
+
+    Not in inference mode: what is made there could not be moved off a device and back.
 
     Each level is put through the layers alone, as `models.stages.sample` does, so the tables hold the very same bits.
 

@@ -17,6 +17,8 @@ from torch import nn
 from models.loading import Pipeline
 from models.renderer import Machine
 
+ALIGNMENT = 16
+
 
 class Seats:
     """The places on the device; whoever computes with the transformer or the text encoder holds its seat as long."""
@@ -30,7 +32,8 @@ class Seats:
             self._waiting = {name: Waiting(part, self._device) for name, part in parts.items()}
         elif machine.plan == "offload":
             _fetch_piecewise(pipeline.transformer, self._device, "block_level")
-            _fetch_piecewise(pipeline.text_encoder, self._device, "leaf_level")
+            _fetch_piecewise(pipeline.text_encoder.model.visual, self._device, "leaf_level")
+            _fetch_piecewise(pipeline.text_encoder.model.language_model, self._device, "leaf_level")
         else:
             for part in parts.values():
                 nn.Module.to(part, self._device)
@@ -49,6 +52,7 @@ class Seats:
         """Have a part on the device while the block lasts."""
         with self._free:
             if self._waiting and name != self._seated:
+                self._seated = None  # until all is in its place: memory may run out on the way
                 for waiting in self._waiting.values():
                     waiting.leave()
                 self._waiting[name].enter()
@@ -62,13 +66,18 @@ class Waiting:
     """A part that is on the device by turns."""
 
     def __init__(self, part: nn.Module, device: torch.device) -> None:
-        """Keep the weights of `part` on the host for good, where they can be copied from without waiting."""
+        """Keep the weights of `part` on the host for good, in one block that a GPU copies from without waiting."""
         self._device = device
+        tensors = [*part.parameters(), *part.buffers()]
+        block = torch.empty(sum(map(padded_bytes, tensors)), dtype=torch.uint8, pin_memory=device.type == "cuda")
         self._tensors: list[tuple[torch.Tensor, torch.Tensor]] = []
-        for tensor in (*part.parameters(), *part.buffers()):
-            if device.type == "cuda":
-                tensor.data = tensor.data.pin_memory()
-            self._tensors.append((tensor, tensor.data))
+        start = 0
+        for tensor in tensors:
+            num_bytes = tensor.numel() * tensor.element_size()
+            kept = block[start : start + num_bytes].view(tensor.dtype).view(tensor.shape)
+            tensor.data = kept.copy_(tensor.data)
+            self._tensors.append((tensor, kept))
+            start += padded_bytes(tensor)
 
     def enter(self) -> None:
         """Copy the weights to the device."""
@@ -90,4 +99,10 @@ def _fetch_piecewise(part: nn.Module, device: torch.device, piece: Literal["bloc
         offload_type=piece,
         num_blocks_per_group=1 if piece == "block_level" else None,
         use_stream=device.type == "cuda",
+        low_cpu_mem_usage=True,  # or every block would be on the host twice
     )
+
+
+def padded_bytes(tensor: torch.Tensor) -> int:
+    """Return the bytes of a tensor up to the next place where one of any dtype may begin."""
+    return -(-tensor.numel() * tensor.element_size() // ALIGNMENT) * ALIGNMENT

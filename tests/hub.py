@@ -11,7 +11,6 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 COMMIT = "c0ffee" * 6 + "c0de"
-"""Where the branch stands."""
 
 
 @dataclass(kw_only=True)
@@ -19,6 +18,8 @@ class Hub:
     """Files by repository and path, and what was asked for."""
 
     files: dict[str, dict[str, bytes]]
+    commit: str = COMMIT
+    """Where the branches stand."""
     breaks_off_at: int | None = None
     """The first file that is longer is cut off here."""
     address: str = ""
@@ -52,9 +53,12 @@ class Handler(BaseHTTPRequestHandler):
         parts = unquote(urlsplit(self.path).path).strip("/").split("/")
         self._hub.requests.append((self.command, "/".join(parts), self.headers.get("Range", "")))
         if parts[:2] == ["api", "models"]:
-            self._describe("/".join(parts[2:4]), parts[4], _commit(parts[5]))
+            self._describe("/".join(parts[2:4]), parts[4], self._commit(parts[5]))
         else:
-            self._give("/".join(parts[:2]), "/".join(parts[4:]), _commit(parts[3]))
+            self._give("/".join(parts[:2]), "/".join(parts[4:]), self._commit(parts[3]))
+
+    def _commit(self, revision: str) -> str:
+        return self._hub.commit if revision == "main" else revision
 
     def _describe(self, repo: str, what: str, commit: str) -> None:
         files = self._hub.files.get(repo)
@@ -92,10 +96,6 @@ class Handler(BaseHTTPRequestHandler):
             self._hub.breaks_off_at, self.close_connection = None, True
             body = body[:limit]
         self.wfile.write(body)
-
-
-def _commit(revision: str) -> str:
-    return COMMIT if revision == "main" else revision
 
 
 def _etag(content: bytes) -> str:

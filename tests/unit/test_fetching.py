@@ -66,6 +66,20 @@ def test_what_was_begun_is_gone_on_with(hub: Hub, tmp_path: Path) -> None:
     assert any(asked == f"bytes={10 * 2**20}-" for _, _, asked in hub.requests)
 
 
+def test_a_fetch_that_fails_leaves_what_there_was(hub: Hub, tmp_path: Path) -> None:
+    """The branch has moved on to a commit without the file: the one of the last fetch still loads."""
+    first = run_fetch(hub, tmp_path / "home", tmp_path / "none")
+    angles, hub.commit = QWEN_EDIT_2509.loras[1].source, "d" * 40
+    kept = hub.files[angles.repo].pop(angles.path)
+    failed = run_fetch(hub, tmp_path / "home", tmp_path / "none")
+    assert failed.returncode == 1
+    offline = run_fetch(hub, tmp_path / "home", tmp_path / "none", HF_HUB_OFFLINE="1")
+    assert offline.stdout.splitlines()[-1] == first.stdout.splitlines()[-1]
+    hub.files[angles.repo][angles.path] = kept + b"\n"
+    moved = run_fetch(hub, tmp_path / "home", tmp_path / "none")
+    assert moved.stdout.splitlines()[-1] != first.stdout.splitlines()[-1]
+
+
 def test_offline_nothing_is_asked_for(hub: Hub, tmp_path: Path) -> None:
     """With the hub's own flag it says what is missing, and asks nobody."""
     done = run_fetch(hub, tmp_path / "home", tmp_path / "none", HF_HUB_OFFLINE="1")

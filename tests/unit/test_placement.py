@@ -7,11 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from models.camera import PRESETS, phrase
 from models.in_process import InProcessRenderer
 from models.loading import Pipeline, load_pipeline
+from models.placement import Seats
 from models.profiles import MINIATURE
 from models.renderer import AngleJob, Machine, Rendered
 
@@ -76,3 +78,29 @@ def test_a_decode_does_not_keep_the_next_angle_waiting(pipeline: Pipeline, maste
     with ThreadPoolExecutor(2) as threads:
         pictures = list(threads.map(lambda prompt: render(renderer, master, prompt), PROMPTS[:2]))
     assert len(pictures) == 2
+
+
+def test_nothing_that_was_prepared_is_bound_to_its_device(pipeline: Pipeline) -> None:
+    """No tensor is one of inference mode, which could not be given other contents when it comes and goes."""
+    parts = (pipeline.transformer, pipeline.text_encoder, pipeline.vae)
+    tensors = [tensor for part in parts for tensor in (*part.parameters(), *part.buffers())]
+    assert not any(tensor.is_inference() for tensor in tensors)
+
+
+def test_a_part_that_could_not_come_is_fetched_again(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where memory ran out on the way, nobody has the seat, and the next to ask gets it whole."""
+    seats = Seats(pipeline, Machine(device="cpu", plan="encoder_freed"))
+    with seats.hold("text_encoder"):
+        pass
+    with monkeypatch.context() as full:
+        full.setattr(torch.Tensor, "to", _run_out_of_memory)
+        with pytest.raises(torch.OutOfMemoryError), seats.hold("transformer"):
+            pass
+        with pytest.raises(torch.OutOfMemoryError), seats.hold("text_encoder"):
+            pass
+    with seats.hold("text_encoder"):
+        pass
+
+
+def _run_out_of_memory(*_: object, **__: object) -> None:
+    raise torch.OutOfMemoryError

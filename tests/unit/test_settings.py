@@ -49,3 +49,12 @@ def test_a_gpu_has_two_lanes_and_what_else_it_is_told(monkeypatch: pytest.Monkey
 def test_nothing_is_approximate_unless_asked_for() -> None:
     """The arithmetic of an installation that says nothing is exact."""
     assert read_settings().arithmetic == Arithmetic(linears="whole", reuses_reference=False)
+
+
+@pytest.mark.parametrize("other", ["COMPILE", "REUSE_REFERENCE"])
+def test_what_does_not_go_together_is_one_sentence(monkeypatch: pytest.MonkeyPatch, other: str) -> None:
+    """Blocks that come and go can be neither compiled nor asked one by one."""
+    monkeypatch.setenv("MASTERSHOT_MEMORY_PLAN", "offload")
+    monkeypatch.setenv(f"MASTERSHOT_{other}", "1")
+    with pytest.raises(InvalidSettingError, match=rf"^.*MEMORY_PLAN=offload goes with neither .*{other}.*again\)\.$"):
+        read_settings()
