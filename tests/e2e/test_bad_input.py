@@ -198,6 +198,11 @@ def test_bad_setting(installation: Installation, monkeypatch: pytest.MonkeyPatch
     assert_failed(installation, "MASTERSHOT_NUM_LANES is not valid at 'many'")
 
 
+def test_a_profile_whose_files_are_not_here(installation: Installation) -> None:
+    """Nothing is fetched behind anybody's back: the sentence says how to."""
+    assert "Qwen/Qwen-Image-Edit-2511 at 6f3c" in assert_failed(installation, "`make fetch", profile="qwen-edit-2511")
+
+
 def test_missing_device(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
     """A GPU that is asked for and not there is an error, never a CPU in its place."""
     if torch.cuda.is_available():
