@@ -49,12 +49,13 @@ class RealProcessor(QwenDoubleStreamAttnProcessor2_0):
     ) -> tuple[Tensor, Tensor]:
         """Return what the picture (B, N or 2 N, H D) and the text (B, T, H D) get from each other."""
         picture_turns, text_turns = image_rotary_emb
-        names = ("to_q", "to_k", "to_v"), ("add_q_proj", "add_k_proj", "add_v_proj")
-        query, key, value = (_heads(attn, name, hidden_states) for name in names[0])
-        text_query, text_key, text_value = (_heads(attn, name, encoder_hidden_states) for name in names[1])
-        query, key = (_turn(norm, x, picture_turns) for norm, x in ((attn.norm_q, query), (attn.norm_k, key)))
-        text_query = _turn(attn.norm_added_q, text_query, text_turns)
-        text_key = _turn(attn.norm_added_k, text_key, text_turns)
+        query, key, value = (_heads(attn, name, hidden_states) for name in ("to_q", "to_k", "to_v"))
+        text_query, text_key, text_value = (
+            _heads(attn, name, encoder_hidden_states) for name in ("add_q_proj", "add_k_proj", "add_v_proj")
+        )
+        query, key = rotate(attn.norm_q(query), picture_turns), rotate(attn.norm_k(key), picture_turns)
+        text_query = rotate(attn.norm_added_q(text_query), text_turns)
+        text_key = rotate(attn.norm_added_k(text_key), text_turns)
         if kept is not None:
             key, value = kept.complete(key, value)
         mask = encoder_hidden_states_mask
@@ -74,10 +75,6 @@ class RealProcessor(QwenDoubleStreamAttnProcessor2_0):
 
 def _heads(attn: Attention, layer: str, tokens: Tensor) -> Tensor:
     return getattr(attn, layer)(tokens).unflatten(-1, (attn.heads, -1))
-
-
-def _turn(norm: nn.Module, x: Tensor, turns: Tensor) -> Tensor:
-    return rotate(norm(x), turns)
 
 
 def rotate(x: Tensor, turns: Tensor) -> Tensor:
@@ -102,11 +99,12 @@ class RealEmbedding(nn.Module):
 
 
 def use_real_numbers(transformer: QwenImageTransformer2DModel) -> None:
-    """Let every block of `transformer` compute its attention by `RealProcessor`."""
+    """Let every block of `transformer` compute its attention by `RealProcessor`; once done, nothing more is done."""
+    if isinstance(transformer.pos_embed, RealEmbedding):
+        return  # new processors would forget which back end they were told to use
     processor: Any = RealProcessor()
     transformer.set_attn_processor(processor)
-    if not isinstance(transformer.pos_embed, RealEmbedding):
-        transformer.add_module("pos_embed", RealEmbedding(transformer.pos_embed))
+    transformer.add_module("pos_embed", RealEmbedding(transformer.pos_embed))
 
 
 def compile_blocks(transformer: QwenImageTransformer2DModel) -> None:

@@ -50,8 +50,7 @@ def list_wanted(profile: Profile) -> list[Wanted]:
 
 def _base_patterns(profile: Profile) -> list[str]:
     """Return what is needed of the base: settings of every part, and the tensors that no single file brings."""
-    singles = {part: getattr(profile, part) for part in PARTS}
-    tensors = [f"{part}/*.safetensors*" for part, single in singles.items() if single is None]
+    tensors = [f"{part}/*.safetensors*" for part in PARTS if part not in profile.singles]
     return ["processor/*", *(f"{part}/*.json" for part in PARTS), *tensors]
 
 

@@ -16,7 +16,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from models.errors import MissingDeviceError, WrongWeightsError
 from models.preparation import prepare_transformer
-from models.profiles import Lora, Profile, Source
+from models.profiles import Lora, Profile
 from models.single_files import assemble_part, read_single_file
 from models.sources import locate
 from models.vae import reduce_to_stills
@@ -92,10 +92,9 @@ def load_part(cls: type[Module], profile: Profile, part: str, weights: Path) -> 
     """
     dtype = getattr(torch, profile.dtype)
     settings = locate(profile.base, weights) / part
-    single: Source | None = getattr(profile, part)
-    if single is None:
+    if part not in profile.singles:
         return load_module(cls, settings, dtype)
-    file = read_single_file(locate(single, weights), dtype)
+    file = read_single_file(locate(profile.singles[part], weights), dtype)
     if part == "transformer" and profile.loras and file.written_in == "plain fp8":
         logger.warning("%s is in plain 8 bits: LoRAs of 16 bits leave a grid on it.", file.path)
     return assemble_part(cls, file, settings)

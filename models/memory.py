@@ -95,7 +95,7 @@ def count_parts(profile: Profile, weights: Path) -> Parts:
     whole = count_bytes(nn.Module.to(transformer, dtype))
     prepare_transformer(transformer, profile)
     rows = columns = int(profile.reference_area_px**0.5) // 16
-    with _without_contents(dtype):
+    with default_dtype(dtype), FakeTensorMode(), torch.inference_mode():
         vae = reduce_to_stills(build_part(AutoencoderKLQwenImage, base / "vae"))
         pixels, latents = torch.empty(1, 3, rows * 16, columns * 16), torch.empty(1, 16, rows * 2, columns * 2)
         return Parts(
@@ -217,13 +217,12 @@ def count_bytes(module: nn.Module) -> int:
 
 
 @contextmanager
-def _without_contents(dtype: torch.dtype) -> Generator[None]:
-    """Let new tensors have a shape and `dtype`, and nothing in them."""
+def default_dtype(dtype: torch.dtype) -> Generator[None]:
+    """Let new tensors be of `dtype`, in all threads, while the block lasts."""
     before = torch.get_default_dtype()
     torch.set_default_dtype(dtype)
     try:
-        with FakeTensorMode(), torch.inference_mode():
-            yield
+        yield
     finally:
         torch.set_default_dtype(before)
 

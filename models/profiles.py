@@ -80,6 +80,10 @@ class Arithmetic(BaseModel):
     """Keys and values of the reference stay those of the first step."""
 
 
+PARTS = ("transformer", "vae", "text_encoder")
+"""Of a base model, by the names of their folders and of the fields of `Profile`."""
+
+
 class Profile(BaseModel):
     """Everything that fixes a model; what is missing here must not change a pixel."""
 
@@ -109,9 +113,12 @@ class Profile(BaseModel):
     """open_clip checkpoint for the CLIP score."""
     arithmetic: Arithmetic = Arithmetic()
 
+    @property
+    def singles(self) -> dict[str, Source]:
+        """The parts that come as single files, by name."""
+        sources: dict[str, Source | None] = {part: getattr(self, part) for part in PARTS}
+        return {part: source for part, source in sources.items() if source}
 
-PARTS = ("transformer", "vae", "text_encoder")
-"""Of a base model, by the names of their folders and of the fields of `Profile`."""
 
 DISTILLED_SCHEDULER = SchedulerConfig(
     base_image_seq_len=256,

@@ -11,7 +11,7 @@ from huggingface_hub import snapshot_download
 from huggingface_hub.errors import LocalEntryNotFoundError
 
 from models.errors import MissingWeightsError
-from models.profiles import PARTS, Profile, Source
+from models.profiles import Profile, Source
 
 
 def locate(source: Source, weights: Path) -> Path:
@@ -28,9 +28,7 @@ def locate(source: Source, weights: Path) -> Path:
 
 def list_sources(profile: Profile) -> list[Source]:
     """Return all that a profile needs, the base first."""
-    singles: list[Source | None] = [getattr(profile, part) for part in PARTS]
-    loras = [lora.source for lora in profile.loras]
-    return [profile.base, *(single for single in singles if single), *loras, profile.clip]
+    return [profile.base, *profile.singles.values(), *(lora.source for lora in profile.loras), profile.clip]
 
 
 def _find_snapshot(source: Source, folder: Path) -> Path:

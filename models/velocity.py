@@ -22,7 +22,7 @@ class Tokens:
     grid: tuple[int, int]
     """Rows and columns of tokens of both."""
     timestep: Tensor
-    """(1,), the noise level."""
+    """(1,) or (B,), the noise levels."""
     states: Tensor
     """(B, T, D)."""
     mask: Tensor | None

@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 
 from models.digests import digest_file
 from models.errors import MissingWeightsError, PickledWeightsError, WrongWeightsError
-from models.profiles import PARTS, Profile, Source
+from models.profiles import PARTS, Profile
 from models.sources import list_sources, locate
 
 PICKLE_SUFFIXES = frozenset({".bin", ".ckpt", ".pt", ".pth", ".pkl", ".pickle"})
@@ -130,8 +130,8 @@ def _files(profile: Profile, weights: Path) -> list[tuple[str, Path]]:
     base, clip = locate(profile.base, weights), locate(profile.clip, weights)
     files: list[tuple[str, Path]] = []
     for part in PARTS:
-        single: Source | None = getattr(profile, part)
-        if single:
+        if part in profile.singles:
+            single = profile.singles[part]
             path = locate(single, weights)
             check_file(path)
             read_settings(base / part / "config.json")

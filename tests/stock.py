@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,31 +27,35 @@ from models.stages import num_hidden_tokens
 @contextmanager
 def stock_pipeline(ours: Pipeline, weights: Path) -> Generator[QwenImageEditPlusPipeline]:
     """Load `QwenImageEditPlusPipeline` with the profile's files and sizes."""
-    profile = ours.profile
-    base = locate(profile.base, weights)
-    pipeline = QwenImageEditPlusPipeline(
-        scheduler=FlowMatchEulerDiscreteScheduler(**profile.scheduler.model_dump()),
+    base = locate(ours.profile.base, weights)
+    fresh = replace(
+        ours,
         vae=load_module(AutoencoderKLQwenImage, base / "vae", torch.float32),
-        text_encoder=ours.text_encoder,
-        tokenizer=ours.processor.tokenizer,
-        processor=ours.processor,
         transformer=load_module(QwenImageTransformer2DModel, base / "transformer", torch.float32),
     )
-    _apply_loras(pipeline, profile, weights)
-    with sizes_of(pipeline, ours):
+    with stock_of(fresh) as pipeline:
+        _apply_loras(pipeline, ours.profile, weights)
         yield pipeline
 
 
 @contextmanager
-def sizes_of(pipeline: QwenImageEditPlusPipeline, ours: Pipeline) -> Generator[None]:
-    """Give a stock pipeline the sizes of our profile, which its module keeps as constants, and no progress bar."""
+def stock_of(ours: Pipeline) -> Generator[QwenImageEditPlusPipeline]:
+    """Assemble a stock pipeline of parts not yet prepared, with the sizes of the profile in place of its constants."""
+    pipeline = QwenImageEditPlusPipeline(
+        scheduler=FlowMatchEulerDiscreteScheduler(**ours.profile.scheduler.model_dump()),
+        vae=ours.vae,
+        text_encoder=ours.text_encoder,
+        tokenizer=ours.processor.tokenizer,
+        processor=ours.processor,
+        transformer=ours.transformer,
+    )
     pipeline.prompt_template_encode_start_idx = num_hidden_tokens(ours)
     pipeline.set_progress_bar_config(disable=True)
     sizes = stock_module.CONDITION_IMAGE_SIZE, stock_module.VAE_IMAGE_SIZE
     stock_module.CONDITION_IMAGE_SIZE = ours.profile.condition_area_px
     stock_module.VAE_IMAGE_SIZE = ours.profile.reference_area_px
     try:
-        yield
+        yield pipeline
     finally:
         stock_module.CONDITION_IMAGE_SIZE, stock_module.VAE_IMAGE_SIZE = sizes
 

@@ -73,13 +73,21 @@ def build_text_encoder(tokenizer: Qwen2Tokenizer) -> Qwen2_5_VLForConditionalGen
     config = Qwen2_5_VLConfig(
         text_config=text,
         vision_config=VISION,
-        image_token_id=identities["<|image_pad|>"],
-        video_token_id=identities["<|video_pad|>"],
-        vision_start_token_id=identities["<|vision_start|>"],
-        vision_end_token_id=identities["<|vision_end|>"],
         tie_word_embeddings=True,
+        **vision_tokens(tokenizer),
     )
     return Qwen2_5_VLForConditionalGeneration(config)
+
+
+def vision_tokens(tokenizer: Qwen2Tokenizer) -> dict[str, Any]:
+    """Return which tokens of a tokenizer stand for pictures and films, in the words of a text encoder's settings."""
+    identities = tokenizer.get_vocab()
+    return {
+        "image_token_id": identities["<|image_pad|>"],
+        "video_token_id": identities["<|video_pad|>"],
+        "vision_start_token_id": identities["<|vision_start|>"],
+        "vision_end_token_id": identities["<|vision_end|>"],
+    }
 
 
 def build_clip() -> open_clip.CLIP:

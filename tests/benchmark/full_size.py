@@ -24,12 +24,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from diffusers import (
-    AutoencoderKLQwenImage,
-    FlowMatchEulerDiscreteScheduler,
-    QwenImageEditPlusPipeline,
-    QwenImageTransformer2DModel,
-)
+from diffusers import AutoencoderKLQwenImage, QwenImageTransformer2DModel
 from PIL import Image
 from torch import nn
 from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration, Qwen2VLProcessor
@@ -39,14 +34,15 @@ from models.camera import PRESETS, phrase
 from models.fp8 import quantise_linears
 from models.in_process import InProcessRenderer
 from models.loading import Pipeline, load_processor
-from models.miniature.architecture import build_text_encoder, build_transformer, build_vae
+from models.memory import default_dtype
+from models.miniature.architecture import build_text_encoder, build_transformer, build_vae, vision_tokens
 from models.modulation import precompute_modulation
 from models.profiles import MINIATURE, QWEN_EDIT_2509, Arithmetic, Profile
 from models.renderer import AngleJob, Machine, Rendered
 from models.schedule import schedule, timesteps
 from models.vae import reduce_to_stills
 from tasks.ingest import encode_png
-from tests.stock import sizes_of, stock_picture
+from tests.stock import stock_of, stock_picture
 
 PROMPTS = [phrase(pose, "relative").prompt for pose in list(PRESETS.values())[:6]]
 FLOORS_S = {"whole": 1.35, "fp8": 0.89}
@@ -65,15 +61,7 @@ VISION_7B = {"depth": 32, "hidden_size": 1280, "intermediate_size": 3420, "num_h
 
 def build_full(processor: Qwen2VLProcessor) -> tuple[nn.Module, nn.Module, nn.Module]:
     """Return transformer, autoencoder and text encoder of the true sizes."""
-    words = processor.tokenizer.get_vocab()
-    config = Qwen2_5_VLConfig(
-        text_config=TEXT_7B,
-        vision_config=VISION_7B,
-        image_token_id=words["<|image_pad|>"],
-        video_token_id=words["<|video_pad|>"],
-        vision_start_token_id=words["<|vision_start|>"],
-        vision_end_token_id=words["<|vision_end|>"],
-    )
+    config = Qwen2_5_VLConfig(text_config=TEXT_7B, vision_config=VISION_7B, **vision_tokens(processor.tokenizer))
     return QwenImageTransformer2DModel(), AutoencoderKLQwenImage(), Qwen2_5_VLForConditionalGeneration(config)
 
 
@@ -89,11 +77,8 @@ def build_pipeline(
     """Return parts with random weights on `device`, not yet prepared."""
     processor = load_processor(Path("weights/miniature/processor"))
     torch.manual_seed(0)
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(getattr(torch, profile.dtype))
-    with torch.device(device):
+    with default_dtype(getattr(torch, profile.dtype)), torch.device(device):
         transformer, vae, text_encoder = build(processor)
-    torch.set_default_dtype(before)
     for part in (transformer, vae, text_encoder):
         part.requires_grad_(requires_grad=False).eval()
     return Pipeline(
@@ -108,15 +93,7 @@ def build_pipeline(
 
 def call_stock(pipeline: Pipeline, master: Image.Image, seed: int) -> dict[str, float]:
     """Call the stock pipeline once for each angle, as its users do, and keep its pictures as we do."""
-    stock = QwenImageEditPlusPipeline(
-        scheduler=FlowMatchEulerDiscreteScheduler(**pipeline.profile.scheduler.model_dump()),
-        vae=pipeline.vae,
-        text_encoder=pipeline.text_encoder,
-        tokenizer=pipeline.processor.tokenizer,
-        processor=pipeline.processor,
-        transformer=pipeline.transformer,
-    )
-    with sizes_of(stock, pipeline):
+    with stock_of(pipeline) as stock:
         for prompt in PROMPTS:
             encode_png(stock_picture(stock, master, prompt, seed))
     return {}

@@ -28,6 +28,7 @@ from models.miniature.training.pairs import PairBatches, Pairs, Wording
 from models.miniature.untrained import build_processor
 from models.miniature.words import name_mark
 from models.profiles import Lora
+from models.velocity import Tokens, predict
 
 MATRIX_LEARNING_RATE, LEARNING_RATE = 4e-3, 8e-4
 COARSE_SHARE = 0.3
@@ -78,18 +79,12 @@ def draw_sigmas(num: int, generator: torch.Generator) -> Tensor:
 
 def predict_velocity(transformer: QwenImageTransformer2DModel, noisy: Tensor, sigmas: Tensor, pairs: Pairs) -> Tensor:
     """Return the velocity (B, N, 64) from a view to noise, as `models.stages.sample` asks for it."""
-    shape = (1, *pairs.grid)
+    tokens = Tokens(
+        latents=noisy, still=pairs.masters, grid=pairs.grid, timestep=sigmas, states=pairs.states, mask=pairs.mask
+    )
     dtype = choose_dtype(noisy.device)
     with torch.autocast(noisy.device.type, dtype, enabled=dtype != torch.float32):
-        velocity = transformer(
-            hidden_states=torch.cat([noisy, pairs.masters], dim=1),
-            timestep=sigmas,
-            encoder_hidden_states=pairs.states,
-            encoder_hidden_states_mask=pairs.mask,
-            img_shapes=[[shape, shape]] * len(noisy),
-            return_dict=False,
-        )[0]
-    return velocity[:, : noisy.shape[1]].float()
+        return predict(transformer, tokens).float()
 
 
 @torch.no_grad()
