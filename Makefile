@@ -1,6 +1,6 @@
 # The menu. Every target sets up what it needs on a machine with Python 3.11+ and make.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench bench-parts bench-full train eval fetch serve lock
+.PHONY: help setup demo test check format bench bench-parts bench-full bench-reports train eval eval-metrics fetch serve lock
 
 PYTHON := .venv/bin/python
 TRAIN := $(PYTHON) -m models.miniature.training
@@ -50,6 +50,9 @@ bench-parts: setup ## time modulation tables and the 2-D autoencoder beside what
 bench-full: setup ## time six angles at the true size of Qwen-Image-Edit, random weights; needs a GPU of 80 GB
 	$(PYTHON) -m tests.benchmark.full_size
 
+bench-reports: setup ## time questions to a million rows of reports
+	$(PYTHON) -m tests.benchmark.queries
+
 train: setup ## make the weights of the miniature again, recipe by recipe; begins where it stopped, takes hours
 	$(TRAIN).views
 	$(TRAIN).captions
@@ -63,9 +66,13 @@ train: setup ## make the weights of the miniature again, recipe by recipe; begin
 	$(TRAIN).lightning --compile
 	$(TRAIN).samples --compile
 	$(TRAIN).sharpness --compile --latents .mastershot/training/sampled --folder .mastershot/training/decoder_again
+	$(TRAIN).judge
 
 eval: setup ## judge the miniature on held-out scenes: a table and a picture grid in .mastershot/evaluation
 	$(PYTHON) -m models.miniature.evaluation
+
+eval-metrics: setup ## judge the scores themselves where cameras are known: a table in .mastershot/eval-metrics, half an hour
+	$(PYTHON) -m models.scores.evaluation
 
 fetch: setup ## fetch the files of a profile from the hub: PROFILE=qwen-edit-2511
 	HF_HUB_OFFLINE="$(FETCH_OFFLINE)" $(PYTHON) -m models.fetching --profile "$(PROFILE)"
@@ -75,7 +82,7 @@ serve: setup ## Prefect server with UI, worker and deployments, until Ctrl-C
 
 lock: ## resolve pyproject.toml anew into requirements.lock
 	uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-header --no-annotate --universal \
-	  --python-version 3.11 pyproject.toml --group dev --output-file requirements.lock
+	  --python-version 3.11 pyproject.toml --group dev --extra faces --extra multi-view --output-file requirements.lock
 
 .venv/.synced: requirements.lock
 	@command -v uv >/dev/null || test -x .mastershot/uv/bin/uv || \

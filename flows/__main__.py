@@ -54,6 +54,9 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--angles", nargs="+", metavar="PRESET", help="presets; seven of them by default")
     parser.add_argument("--only", dest="only_angles", nargs="+", metavar="ANGLE", help="render just these again")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--project", help="show or production; reports are kept apart by it")
+    parser.add_argument("--sequence", help="part of the project")
+    parser.add_argument("--attempts", dest="max_attempts", type=int, help="render views that fail again, so often")
     parser.add_argument("--profile", help="the model; the miniature by default")
     return parser.parse_args()
 

@@ -1,5 +1,6 @@
 """The main path: one master in, its coverage out."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import cast
 
@@ -7,11 +8,14 @@ from prefect import flow
 from prefect.runtime import flow_run
 
 from flows.settings import read_settings
-from storage.records import Manifest
+from models.specs import AngleSpec
+from storage.objects import BlobRef
+from storage.records import AngleRecord, Manifest
 from tasks.coverage import Coverage
 from tasks.fan_in import gather
 from tasks.finished import digest_coverage, find_finished, find_parent
 from tasks.ingest import ingest_master
+from tasks.multi_view import check_multi_view
 from tasks.planning import plan_coverage
 from tasks.publish import publish_version
 from tasks.render import encode_reference, render_angle
@@ -19,6 +23,7 @@ from tasks.renderers import RendererSpec
 from tasks.requests import SceneRequest, parse_request
 from tasks.score import score_scene
 from tasks.showing import lay_out_views, show_coverage
+from tasks.takes import Scored, Takes, add_takes, plan_retakes
 
 
 def name_run() -> str:
@@ -48,34 +53,55 @@ def render_scene(request: SceneRequest) -> Manifest:
 
     master = ingest_master(request.master, settings.master_folders, store)
     specs = plan_coverage(request, master, settings.weights, settings.arithmetic)
-    parent = find_parent(request.scene, run_id, store, is_retry=flow_run.run_count > 1)
-    finished = find_finished(request, master, specs, parent, run_id, store)
-    missing = [spec for spec in specs if spec.name not in finished]
     renderer = RendererSpec.of(specs[0], settings.weights, settings.machine)
-    if missing:
-        encode_reference(missing, master.picture, renderer, store)
-    recipes = {spec.fingerprint: spec for spec in missing}  # two names may ask for the same picture
-    renders = {
-        fingerprint: render_angle.submit(spec, master.picture, renderer, store, run_id)  # pyright: ignore[reportUnknownMemberType]
-        for fingerprint, spec in recipes.items()
-    }
-    records = finished | gather(missing, renders)
+    parent = find_parent(request.scene, run_id, store, is_retry=flow_run.run_count > 1)
+    takes: Takes = {}
+    rounds: list[Scored] = []
+    wanted = specs
+    while wanted and len(rounds) < request.max_attempts:
+        finished = find_finished(request, master, wanted, None if rounds else parent, run_id, store)
+        records = shoot(wanted, finished, master.picture, renderer, store, run_id)
+        rounds.append(score_scene(master.picture, list(records.values()), renderer.profile, settings.weights, store))
+        takes = add_takes(takes, records, rounds[-1].cards)
+        wanted = plan_retakes(specs, takes, request.only_angles)
+    takes, multi_view = check_multi_view(master.picture, takes, renderer.profile, store)
 
-    angles = tuple(records[spec.name] for spec in specs)
-    if parent and parent.coverage_sha256 == digest_coverage(master, angles):
+    coverage = Coverage(
+        request=request,
+        number=parent.number + 1 if parent else 1,
+        run_id=run_id,
+        created_at=datetime.now(UTC),
+        profile=renderer.profile,
+        master=master.picture,
+        takes=takes,
+        rounds=tuple(rounds),
+        multi_view=multi_view,
+    )
+    if parent and parent.coverage_sha256 == digest_coverage(master, coverage.angles):
         manifest = parent
     else:
-        coverage = Coverage(
-            scene=request.scene,
-            number=parent.number + 1 if parent else 1,
-            run_id=run_id,
-            created_at=datetime.now(UTC),
-            profile=renderer.profile,
-            master=master.picture,
-            angles=angles,
-            scores=score_scene(master.picture, angles, renderer.profile, settings.weights, store),
-        )
-        manifest = publish_version(request, master, coverage, store)
+        manifest = publish_version(master, coverage, store)
     lay_out_views(manifest, store)
     show_coverage(manifest, store)
     return manifest
+
+
+def shoot(
+    specs: Sequence[AngleSpec],
+    finished: dict[str, AngleRecord],
+    master: BlobRef,
+    renderer: RendererSpec,
+    store: str,
+    run_id: str,
+) -> dict[str, AngleRecord]:
+    """Render what of `specs` is not finished, a task run for each recipe, and return the records of all by name."""
+    missing = [spec for spec in specs if spec.name not in finished]
+    if missing:
+        encode_reference(missing, master, renderer, store)
+    recipes = {spec.fingerprint: spec for spec in missing}  # two names may ask for the same picture
+    renders = {
+        fingerprint: render_angle.submit(spec, master, renderer, store, run_id)  # pyright: ignore[reportUnknownMemberType]
+        for fingerprint, spec in recipes.items()
+    }
+    records = finished | gather(missing, renders)
+    return {spec.name: records[spec.name] for spec in specs}

@@ -9,7 +9,9 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from models.camera import Dialect
+from models.encoders import DLIB_FACES, EFFICIENTNET_LITE0, Encoder
 from models.errors import UnknownProfileError
+from models.thresholds import MINIATURE_PICTURES, STAGE_VIEWS, Thresholds
 
 
 class SchedulerConfig(BaseModel):
@@ -80,6 +82,8 @@ class Arithmetic(BaseModel):
     """Keys and values of the reference stay those of the first step."""
 
 
+JUDGES = ("appearance", "faces", "judge", "multi_view", "thresholds")
+"""Fields of `Profile` that change a score and no pixel."""
 PARTS = ("transformer", "vae", "text_encoder")
 """Of a base model, by the names of their folders and of the fields of `Profile`."""
 
@@ -111,6 +115,13 @@ class Profile(BaseModel):
     dtype: Literal["float32", "bfloat16"]
     clip: Source
     """open_clip checkpoint for the CLIP score."""
+    appearance: Encoder | None = EFFICIENTNET_LITE0
+    faces: Encoder | None = DLIB_FACES
+    judge: Source | None = None
+    """A network that reads where patches are found again, where the profile's pictures are too coarse for geometry."""
+    multi_view: bool = True
+    """Whether its pictures are fine enough for all of them to be placed around their master together."""
+    thresholds: Thresholds = STAGE_VIEWS
     arithmetic: Arithmetic = Arithmetic()
 
     @property
@@ -159,6 +170,9 @@ MINIATURE = Profile(
     condition_area_px=112 * 112,
     dtype="float32",
     clip=_within(_STAGE, "clip"),
+    judge=Source(repo="judge", revision="stage-1"),
+    multi_view=False,
+    thresholds=MINIATURE_PICTURES,
 )
 """The embedded default, trained by this project on its own stage."""
 

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 from models.camera import Instruction, Pose
 from models.framing import Framing
-from models.profiles import Profile
+from models.profiles import JUDGES, Profile
 
 RECIPE_VERSION = 1
 """Raised by every change of the code that changes a pixel."""
@@ -31,6 +31,6 @@ class AngleSpec(BaseModel):
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of the canonical JSON of all that changes a pixel: the name and the pose asked for do not."""
-        content = self.model_dump(mode="json", exclude={"name", "asked"})
+        """SHA-256 of the canonical JSON of all that changes a pixel: name, pose asked for and judges do not."""
+        content = self.model_dump(mode="json", exclude={"name": True, "asked": True, "profile": set(JUDGES)})
         return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

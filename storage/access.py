@@ -1,12 +1,15 @@
-"""How an S3 server is reached: with whose credentials, over which connections, and how long they wait."""
+"""How an S3 server is reached, by us and by polars: with whose credentials, over which connections, for how long."""
 
 from configparser import Error as ConfigError
+from dataclasses import KW_ONLY, dataclass
 
+from minio import Minio
 from minio.credentials.credentials import Credentials
 from minio.credentials.providers import AWSConfigProvider, ChainedProvider, EnvAWSProvider, EnvMinioProvider, Provider
 from urllib3 import PoolManager, Retry, Timeout
 
-from storage.errors import StoreReadOnlyError
+from storage.errors import StoreReadOnlyError, UnknownStoreError
+from storage.refusals import ADVICE
 
 
 class FoundCredentials(Provider):
@@ -27,6 +30,51 @@ class FoundCredentials(Provider):
         except (ValueError, ConfigError) as exc:
             msg = "No S3 credentials were found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
             raise StoreReadOnlyError(msg) from exc
+
+
+@dataclass(frozen=True)
+class Server:
+    """An S3 server, `host:port`, and who speaks with it."""
+
+    endpoint: str
+    region: str
+    _: KW_ONLY
+    is_secure: bool
+    credentials: Provider
+
+    def open_client(self, pool: PoolManager) -> Minio:
+        """Open a client; nothing is asked yet.
+
+        Raises:
+            UnknownStoreError: the endpoint or the region is none.
+        """
+        try:
+            return Minio(
+                endpoint=self.endpoint,
+                region=self.region,
+                secure=self.is_secure,
+                http_client=pool,
+                credentials=self.credentials,
+            )
+        except ValueError as exc:
+            msg = f"No S3 server can be at {self.endpoint!r} in region {self.region!r}: {ADVICE[UnknownStoreError]}."
+            raise UnknownStoreError(msg) from exc
+
+    def list_reader_options(self) -> dict[str, str]:
+        """Return what polars takes as `storage_options`, a secret among it.
+
+        Raises:
+            StoreReadOnlyError: There are no credentials.
+        """
+        found = self.credentials.retrieve()
+        options = {
+            "aws_endpoint_url": f"{'https' if self.is_secure else 'http'}://{self.endpoint}",
+            "aws_allow_http": str(not self.is_secure).lower(),
+            "aws_region": self.region,
+            "aws_access_key_id": found.access_key,
+            "aws_secret_access_key": found.secret_key,
+        }
+        return options | ({"aws_session_token": found.session_token} if found.session_token else {})
 
 
 def open_pool() -> PoolManager:

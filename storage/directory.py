@@ -13,7 +13,7 @@ durable, and only then given its name. A killed writer leaves at most such a fil
 import errno
 import os
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -57,6 +57,7 @@ class DirectoryStore:
     def __init__(self, root: Path) -> None:
         """Remember the folder as it is called now, from wherever the process moves to later."""
         self._scenes = root.absolute() / "scenes"
+        self._views = self._scenes / "views"
         self._index = root.absolute() / "scenes-index"
 
     def put_blob(self, data: bytes, media_type: str) -> BlobRef:
@@ -102,11 +103,7 @@ class DirectoryStore:
 
     def list_records(self, prefix: str) -> list[str]:
         """Find the keys of all records that start with a prefix, sorted."""
-        folder = self._index / check_prefix(prefix).rpartition("/")[0]
-        with _translated(folder):
-            paths = [Path(parent, name) for parent, _, names in os.walk(folder, onerror=_deny) for name in names]
-        keys = (path.relative_to(self._index).as_posix() for path in paths)
-        return sorted(key for key in keys if key.startswith(prefix) and is_key(key))
+        return _list_keys(self._index, prefix)
 
     def put_view(self, key: str, ref: BlobRef) -> None:
         """Copy a blob to a readable name; a copy, for a link would let a person's edit reach the blob."""
@@ -116,6 +113,25 @@ class DirectoryStore:
             if not _holds(path, data):
                 _write(path, data, os.replace)
             _sync_folder(path.parent)
+
+    def get_view(self, key: str) -> bytes:
+        """Read a readable copy."""
+        return _read(self._view_path(key))
+
+    def list_views(self, prefix: str) -> list[str]:
+        """Find the keys of all views that start with a prefix, sorted."""
+        return _list_keys(self._views, prefix)
+
+    def remove_view(self, key: str) -> None:
+        """Take a readable copy away; its folder stays."""
+        path = self._view_path(key)
+        with _translated(path), suppress(*_ABSENT):
+            path.unlink()
+            _sync_folder(path.parent)
+
+    def list_reader_options(self) -> dict[str, str]:
+        """Return nothing: a path is all that a reader needs."""
+        return {}
 
     def locate_blob(self, ref: BlobRef) -> str:
         """Name the path that a person can open."""
@@ -136,7 +152,7 @@ class DirectoryStore:
         return self._index / check_key(key)
 
     def _view_path(self, key: str) -> Path:
-        return self._scenes / "views" / check_key(key)
+        return self._views / check_key(key)
 
 
 def _write(target: Path, data: bytes, publish: Callable[[Path, Path], None]) -> None:
@@ -185,6 +201,15 @@ def _read(path: Path) -> bytes:
         except _ABSENT as exc:
             msg = f"Nothing is kept at {path}: check the key and the store, or make it again."
             raise MissingObjectError(msg) from exc
+
+
+def _list_keys(root: Path, prefix: str) -> list[str]:
+    """Find the keys of all files below a folder that start with a prefix, sorted."""
+    folder = root / check_prefix(prefix).rpartition("/")[0]
+    with _translated(folder):
+        paths = [Path(parent, name) for parent, _, names in os.walk(folder, onerror=_deny) for name in names]
+    keys = (path.relative_to(root).as_posix() for path in paths)
+    return sorted(key for key in keys if key.startswith(prefix) and is_key(key))
 
 
 def _deny(error: OSError) -> None:

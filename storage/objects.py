@@ -1,7 +1,7 @@
 """What is kept, and the contract that both back ends keep.
 
 A blob is immutable and named by its digest; a record is written once under a key that its author chose; a view is a
-readable copy for people, which the program never reads back.
+readable copy for people and for queries, which no render depends on and which can be laid out again.
 """
 
 import re
@@ -91,6 +91,26 @@ class Store(Protocol):
         Raises:
             MissingObjectError: the blob is not there.
         """
+        ...
+
+    def get_view(self, key: str) -> bytes:
+        """Read a readable copy; unlike a blob it is not verified, for a person may have edited it.
+
+        Raises:
+            MissingObjectError: nothing is laid out under this key.
+        """
+        ...
+
+    def list_views(self, prefix: str) -> list[str]:
+        """Find the keys of all views that start with a prefix, sorted; an empty prefix finds all."""
+        ...
+
+    def remove_view(self, key: str) -> None:
+        """Take a readable copy away and keep the blob it is of; a view that is not there is a success."""
+        ...
+
+    def list_reader_options(self) -> dict[str, str]:
+        """Return what polars needs, beside its address, to read a view; it may hold a secret: never keep or show it."""
         ...
 
     def locate_blob(self, ref: BlobRef) -> str:

@@ -45,6 +45,9 @@ class ReportRefs(Record):
     """The files made for people and for analysis."""
 
     parquet: BlobRef
+    """One row per attempt at an angle."""
+    coverage_parquet: BlobRef | None = None
+    """One row for the version."""
     contact_sheet: BlobRef
     review_page: BlobRef
     summary: BlobRef
@@ -55,6 +58,8 @@ class Manifest(Record):
     """One version of a scene: the object that makes it visible, written last."""
 
     schema_version: Literal[2] = 2
+    project: str = "default"
+    sequence: str = "default"
     scene: str
     number: Annotated[int, Field(ge=1, le=999_999)]
     """Versions of a scene are counted from 1; this one follows the number before."""
@@ -68,5 +73,8 @@ class Manifest(Record):
     request: dict[str, JsonValue]
     master: MasterRecord
     angles: tuple[AngleRecord, ...]
+    """The chosen attempt at each."""
+    other_takes: tuple[AngleRecord, ...] = ()
+    """The attempts that were not chosen."""
     reports: ReportRefs
     software: dict[str, str]

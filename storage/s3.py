@@ -13,7 +13,7 @@ import base64
 import logging
 import re
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from hashlib import md5, sha256
 from http import HTTPStatus
@@ -21,14 +21,13 @@ from io import BytesIO
 from threading import Lock
 from xml.etree.ElementTree import ParseError
 
-from minio import Minio
 from minio.commonconfig import ENABLED, REPLACE, CopySource
 from minio.credentials.providers import Provider
 from minio.error import InvalidResponseError, S3Error, ServerError
 from minio.versioningconfig import VersioningConfig
 from urllib3.exceptions import HTTPError
 
-from storage.access import FoundCredentials, open_pool
+from storage.access import FoundCredentials, Server, open_pool
 from storage.errors import (
     ConflictError,
     CorruptObjectError,
@@ -65,17 +64,8 @@ class S3Store:
         self._ready_buckets: set[str] = set()
         self._keeps_conditions: bool | None = None
         self._pool = open_pool()
-        try:
-            self._client = Minio(
-                endpoint=endpoint,
-                region=region,
-                secure=is_secure,
-                http_client=self._pool,
-                credentials=FoundCredentials(credentials),
-            )
-        except ValueError as exc:
-            msg = f"No S3 server can be at {endpoint!r} in region {region!r}: {ADVICE[UnknownStoreError]}."
-            raise UnknownStoreError(msg) from exc
+        self._server = Server(endpoint, region, is_secure=is_secure, credentials=FoundCredentials(credentials))
+        self._client = self._server.open_client(self._pool)
 
     def put_blob(self, data: bytes, media_type: str) -> BlobRef:
         """Keep bytes under their digest; an object of that digest and size is not sent again."""
@@ -120,13 +110,7 @@ class S3Store:
 
     def list_records(self, prefix: str) -> list[str]:
         """Find the keys of all records that start with a prefix, sorted."""
-        check_prefix(prefix)
-        try:
-            with _translated(f"s3://{self._index}/{prefix}"):
-                found = self._client.list_objects(bucket_name=self._index, prefix=prefix, recursive=True)
-                return sorted(item.object_name for item in found if item.object_name and is_key(item.object_name))
-        except MissingObjectError:  # the bucket, before the first put
-            return []
+        return self._list_keys(self._index, check_prefix(prefix))
 
     def put_view(self, key: str, ref: BlobRef) -> None:
         """Copy a blob to a readable name, on the server, and only once: the bucket keeps every copy as a version."""
@@ -140,6 +124,23 @@ class S3Store:
                 metadata={"Content-Type": ref.media_type, _VIEW_DIGEST: ref.sha256},
                 metadata_directive=REPLACE,
             )
+
+    def get_view(self, key: str) -> bytes:
+        """Read a readable copy."""
+        return self._get(self._scenes, f"views/{check_key(key)}")
+
+    def list_views(self, prefix: str) -> list[str]:
+        """Find the keys of all views that start with a prefix, sorted."""
+        return self._list_keys(self._scenes, check_prefix(prefix), below="views/")
+
+    def remove_view(self, key: str) -> None:
+        """Take a readable copy away; the bucket keeps its versions behind a delete marker."""
+        with suppress(MissingObjectError), _translated(self.locate_view(key)):
+            self._client.remove_object(bucket_name=self._scenes, object_name=f"views/{key}")
+
+    def list_reader_options(self) -> dict[str, str]:
+        """Return how the server is reached and with whose credentials."""
+        return self._server.list_reader_options()
 
     def locate_blob(self, ref: BlobRef) -> str:
         """Name the `s3://` address that a person can open."""
@@ -207,6 +208,14 @@ class S3Store:
         except MissingObjectError:
             return False
         return (view.metadata or {}).get(_VIEW_DIGEST) == ref.sha256 and view.content_type == ref.media_type
+
+    def _list_keys(self, bucket: str, prefix: str, below: str = "") -> list[str]:
+        try:
+            with _translated(f"s3://{bucket}/{below}{prefix}"):
+                found = self._client.list_objects(bucket_name=bucket, prefix=below + prefix, recursive=True)
+                return sorted(key for item in found if is_key(key := (item.object_name or "").removeprefix(below)))
+        except MissingObjectError:  # the bucket, before the first put
+            return []
 
     def _list_versions(self, key: str) -> list[str]:
         with _translated(f"s3://{self._scenes}/{key}"):

@@ -7,12 +7,15 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from models.profiles import Profile
-from models.scores.paper import PaperScores
+from models.scores.findings import MultiViewFinding, ScoreCard, Verdict
+from models.scores.paper import PaperBaselines
 from models.specs import AngleSpec
 from storage.errors import CorruptObjectError
 from storage.objects import BlobRef
 from storage.records import AngleRecord
 from storage.versions import version_name
+from tasks.requests import SceneRequest
+from tasks.takes import Scored, Take
 from tasks.wording import warn_of_training
 
 
@@ -21,16 +24,52 @@ class Coverage(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    scene: str
+    request: SceneRequest
     number: int
     """Of the version that this will be."""
     run_id: str
     created_at: datetime
     profile: Profile
-    """Whose CLIP scored it; every angle has its own in its spec."""
+    """Whose encoders scored it; every angle has its own in its spec."""
     master: BlobRef
-    angles: tuple[AngleRecord, ...]
-    scores: dict[str, PaperScores]
+    takes: dict[str, tuple[Take, ...]]
+    """All attempts at each angle, by its name, the first one first; angles in the order of the request."""
+    rounds: tuple[Scored, ...]
+    """What scoring found out, of all angles and then of those that were rendered again."""
+    multi_view: MultiViewFinding
+    """Of the chosen attempts, looked at together."""
+
+    @property
+    def scene(self) -> str:
+        """The name of the scene."""
+        return self.request.scene
+
+    @property
+    def angles(self) -> tuple[AngleRecord, ...]:
+        """The chosen attempt at each."""
+        return tuple(take.record for takes in self.takes.values() for take in takes if take.is_chosen)
+
+    @property
+    def baselines(self) -> PaperBaselines:
+        """What the paper's figures are to be read beside."""
+        return self.rounds[0].baselines
+
+    @property
+    def missing(self) -> dict[str, str]:
+        """Encoders that are not installed, and what is to be done about it."""
+        return self.rounds[0].missing
+
+    def card(self, name: str) -> ScoreCard:
+        """Return the card of the chosen attempt at an angle."""
+        return next(take.card for take in self.takes[name] if take.is_chosen)
+
+    @property
+    def verdicts(self) -> dict[Verdict, list[str]]:
+        """The names of the angles by verdict, failures first."""
+        names: dict[Verdict, list[str]] = {"fail": [], "review": [], "pass": []}
+        for record in self.angles:
+            names[self.card(record.name).verdict].append(record.name)
+        return names
 
     @property
     def title(self) -> str:

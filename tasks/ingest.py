@@ -43,20 +43,20 @@ def read_file(path: str, folders: tuple[Path, ...], limits: PictureLimits | None
     try:
         real = Path(path).resolve()
     except (ValueError, RuntimeError) as exc:  # a NUL in it, or links that go round in a circle
-        msg = f"The master {path!r} is no path ({exc}): correct the request."
+        msg = f"The file {path!r} is no path ({exc}): correct the request."
         raise MasterNotFoundError(msg) from exc
     if not any(real.is_relative_to(folder.resolve()) for folder in folders):
         allowed = ", ".join(str(folder.resolve()) for folder in folders)
-        msg = f"The master {path!r} is outside the folders allowed ({allowed}): move it there, or allow its folder."
+        msg = f"The file {path!r} is outside the folders allowed ({allowed}): move it there, or allow its folder."
         raise MasterNotFoundError(msg)
     try:
         if real.is_fifo():
-            msg = f"The master {path!r} is a pipe, which would be waited for without end: give a file."
+            msg = f"The file {path!r} is a pipe, which would be waited for without end: give a file."
             raise MasterNotFoundError(msg)
         with real.open("rb") as file:
             return file.read(limits.max_bytes + 1)
     except OSError as exc:
-        msg = f"The master {path!r} cannot be read ({exc.strerror}): put the file back or correct the request."
+        msg = f"The file {path!r} cannot be read ({exc.strerror}): put the file back or correct the request."
         raise MasterNotFoundError(msg) from exc
 
 

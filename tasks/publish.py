@@ -16,8 +16,7 @@ from tasks.finished import digest_coverage
 from tasks.ingest import decode_png, encode_png
 from tasks.policies import WHILE_TRANSIENT
 from tasks.reports import draw_contact_sheet, shrink_for_reports, write_page, write_summary
-from tasks.requests import SceneRequest
-from tasks.rows import list_rows
+from tasks.rows import list_rows, sum_up
 
 PACKAGES = (
     "prefect",
@@ -29,12 +28,13 @@ PACKAGES = (
     "scikit-image",
     "numpy",
     "pillow",
+    "opencv-python-headless",
 )
 """Their versions stand in every manifest."""
 
 
 @task(name="publish-version", task_run_name="publish version", **WHILE_TRANSIENT)
-def publish_version(request: SceneRequest, master: MasterRecord, coverage: Coverage, store_url: str) -> Manifest:
+def publish_version(master: MasterRecord, coverage: Coverage, store_url: str) -> Manifest:
     """Write what a version shows, and commit it.
 
     Raises:
@@ -42,16 +42,20 @@ def publish_version(request: SceneRequest, master: MasterRecord, coverage: Cover
         StorageError: The store does not take it; nothing is visible then.
     """
     store = open_store(store_url)
+    others = [take.record for takes in coverage.takes.values() for take in takes if not take.is_chosen]
     manifest = Manifest(
+        project=coverage.request.project,
+        sequence=coverage.request.sequence,
         scene=coverage.scene,
         number=coverage.number,
         run_id=coverage.run_id,
         created_at=coverage.created_at.isoformat(),
         coverage_sha256=digest_coverage(master, coverage.angles),
         training=coverage.training,
-        request=request.model_dump(mode="json"),
+        request=coverage.request.model_dump(mode="json"),
         master=master,
         angles=coverage.angles,
+        other_takes=tuple(others),
         reports=_write_reports(store, coverage),
         software={"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
     )
@@ -60,11 +64,15 @@ def publish_version(request: SceneRequest, master: MasterRecord, coverage: Cover
 
 def _write_reports(store: Store, coverage: Coverage) -> ReportRefs:
     master = _read_small(store, coverage.master)
-    views = {record.name: _read_small(store, record.picture) for record in coverage.angles}
+    records = {take.record.picture.sha256: take.record for takes in coverage.takes.values() for take in takes}
+    pictures = {digest: _read_small(store, record.picture) for digest, record in records.items()}
+    views = {record.name: pictures[record.picture.sha256] for record in coverage.angles}
+    parquet = "application/vnd.apache.parquet"
     return ReportRefs(
-        parquet=store.put_blob(write_report(list_rows(coverage)), "application/vnd.apache.parquet"),
+        parquet=store.put_blob(write_report(list_rows(coverage)), parquet),
+        coverage_parquet=store.put_blob(write_report([sum_up(coverage)], "coverage"), parquet),
         contact_sheet=store.put_blob(encode_png(draw_contact_sheet(coverage, master, views)), "image/png"),
-        review_page=store.put_blob(write_page(coverage, master, views).encode(), "text/html"),
+        review_page=store.put_blob(write_page(coverage, master, pictures).encode(), "text/html"),
         summary=store.put_blob(write_summary(coverage, master, views).encode(), "text/markdown"),
     )
 

@@ -1,20 +1,27 @@
 """What people see of a version: the contact sheet, the review page, and the summary in the Prefect UI."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
 from models.sheet import MASTER_WIDTH_PX, SheetCell, draw_sheet
 from storage.records import AngleRecord
 from tasks.coverage import Coverage, spec_of
-from tasks.wording import SCORE_COLUMNS, SCORES_NOTE, describe_shot, embed_jpeg, list_scores
+from tasks.review_content import describe_coverage
+from tasks.review_page import write_review_page
+from tasks.wording import (
+    SCORE_COLUMNS,
+    SCORES_NOTE,
+    describe_camera,
+    describe_shot,
+    describe_verdict,
+    embed_jpeg,
+    list_scores,
+)
 
-TEMPLATES = Path(__file__).parent
 PAGE_SIDE_PX = 1024
 SUMMARY_SIDE_PX, NUM_SUMMARY_COLUMNS = 210, 4  # as many fill the column of an artifact
-TABLE_COLUMNS = ("Angle", "Camera given", *SCORE_COLUMNS, "Seconds")
+TABLE_COLUMNS = ("Angle", "Verdict", "Camera given", "Camera found", *SCORE_COLUMNS, "Seconds")
 
 
 def shrink_for_reports(picture: Image.Image) -> Image.Image:
@@ -36,25 +43,9 @@ def draw_contact_sheet(coverage: Coverage, master: Image.Image, views: Mapping[s
     return draw_sheet(coverage.title, coverage.warning, cell, cells)
 
 
-def write_page(coverage: Coverage, master: Image.Image, views: Mapping[str, Image.Image]) -> str:
-    """Return the review page of a version: one HTML file that needs nothing else."""
-    environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined)
-    return environment.get_template("review.html.j2").render(
-        title=coverage.title,
-        warning=coverage.warning,
-        master={"uri": embed_jpeg(master, PAGE_SIDE_PX), "caption": _describe_size(coverage)},
-        angles=[
-            {
-                "name": record.name,
-                "uri": embed_jpeg(views[record.name], PAGE_SIDE_PX),
-                "captions": _captions(coverage, record),
-            }
-            for record in coverage.angles
-        ],
-        columns=TABLE_COLUMNS,
-        rows=list_table(coverage),
-        note=SCORES_NOTE,
-    )
+def write_page(coverage: Coverage, master: Image.Image, pictures: Mapping[str, Image.Image]) -> str:
+    """Return the review page of a version: one HTML file that needs nothing else; `pictures` are by digest."""
+    return write_review_page(describe_coverage(coverage, master, pictures))
 
 
 def write_summary(coverage: Coverage, master: Image.Image, views: Mapping[str, Image.Image]) -> str:
@@ -76,8 +67,10 @@ def list_table(coverage: Coverage) -> list[tuple[str, ...]]:
     return [
         (
             record.name,
+            describe_verdict(coverage.card(record.name)),
             "; ".join(describe_shot(spec_of(record))),
-            *list_scores(coverage.scores[record.name]),
+            describe_camera(coverage.card(record.name).camera),
+            *list_scores(coverage.card(record.name).paper),
             f"{sum(record.stage_times_s.values()) - record.stage_times_s['queue']:.2f}",
         )
         for record in coverage.angles
@@ -90,11 +83,14 @@ def _describe_size(coverage: Coverage) -> str:
 
 
 def _captions(coverage: Coverage, record: AngleRecord) -> tuple[str, ...]:
-    clip, style, cam_move, semantic, composite = list_scores(coverage.scores[record.name])
+    card = coverage.card(record.name)
+    clip, style, cam_move, semantic, composite = list_scores(card.paper)
     return (
+        describe_verdict(card),
         *describe_shot(spec_of(record)),
-        f"CLIP {clip}   Style {style}   Cam Move {cam_move}",
-        f"Semantic {semantic}   Composite {composite}",
+        f"found: {describe_camera(card.camera)}",
+        f"paper: CLIP {clip}  Style {style}  Cam Move {cam_move}",
+        f"Semantic {semantic}  Composite {composite}",
     )
 
 

@@ -45,12 +45,19 @@ def _kind(angle: object) -> str:
 Angle = Annotated[Annotated[Preset, Tag("preset")] | Annotated[NamedPose, Tag("pose")], Discriminator(_kind)]
 
 
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+
+
 class SceneRequest(BaseModel):
     """One master and the coverage that is wanted of it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    scene: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+    project: Name = "default"
+    """Show or production; reports are kept apart by it."""
+    sequence: Name = "default"
+    """Part of the project that the scene belongs to."""
+    scene: Name
     """Name of the scene; its versions are found under it."""
     master: Annotated[str, Field(min_length=1, max_length=1024)]
     """File of the still, in one of the folders that this installation allows."""
@@ -60,6 +67,8 @@ class SceneRequest(BaseModel):
     """Render just these again, even if they are finished; the others are carried on from the latest version."""
     seed: Annotated[int, Field(strict=True, ge=0, lt=2**32)] = 0
     """All angles of a coverage start from the same noise."""
+    max_attempts: Annotated[int, Field(strict=True, ge=1, le=8)] = 1
+    """How often a view that fails its checks is rendered, each time with the next seed; the best is chosen."""
     profile: str = "miniature"
 
     @field_validator("profile")
@@ -103,8 +112,13 @@ def parse_request(request: object) -> SceneRequest:
     try:
         return SceneRequest.model_validate(request)
     except ValidationError as exc:
-        first = exc.errors(include_url=False, include_context=False)[0]
-        where = ".".join(map(str, first["loc"])).encode("unicode_escape").decode() or "request"
-        what = first["msg"].removeprefix("Value error, ")
-        msg = f"The request is not valid at {where}: {what} (correct it and send it again)."
+        where, what = find_first_fault(exc)
+        msg = f"The request is not valid at {where or 'request'}: {what} (correct it and send it again)."
         raise InvalidRequestError(msg) from exc
+
+
+def find_first_fault(exc: ValidationError) -> tuple[str, str]:
+    """Return the dotted place of the first thing that is wrong, empty for the whole, and what is wrong with it."""
+    first = exc.errors(include_url=False, include_context=False)[0]
+    where = ".".join(map(str, first["loc"])).encode("unicode_escape").decode()
+    return where, first["msg"].removeprefix("Value error, ")

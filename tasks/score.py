@@ -1,46 +1,114 @@
-"""Scoring: the fan-in, every finished angle of a coverage against its master."""
+"""Scoring: the fan-in, every finished angle of a coverage beside its master; no picture is scored twice."""
 
+import hashlib
+import json
+import os
+import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from PIL import Image
 from prefect import task
+from pydantic import BaseModel, ConfigDict
 
-from models.profiles import Profile
-from models.scores.paper import PaperScores, score_view, shrink_for_scores
+from models.digests import digest_file
+from models.errors import MissingWeightsError
+from models.profiles import Profile, Source
+from models.scores.findings import SCORES_VERSION, ScoreCard
+from models.scores.paper import PaperBaselines
 from models.sources import locate
-from storage.objects import BlobRef
+from storage.cards import find_card, keep_card
+from storage.objects import BlobRef, Store
 from storage.opening import open_store
 from storage.records import AngleRecord
+from tasks.coverage import spec_of
 from tasks.ingest import decode_png
 from tasks.policies import WHILE_TRANSIENT
+from tasks.scorers import scorer_for
+from tasks.takes import Scored
+
+if TYPE_CHECKING:
+    from models.scores.scoring import PreparedMaster, Scorer
+
+
+class MasterCard(BaseModel):
+    """What was found out about a master, and with what it could not be looked at."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    baselines: PaperBaselines
+    missing: dict[str, str]
 
 
 @task(name="score-scene", task_run_name="score scene", **WHILE_TRANSIENT)
 def score_scene(
     master: BlobRef, records: Sequence[AngleRecord], profile: Profile, weights: Path, store_url: str
-) -> dict[str, PaperScores]:
-    """Return the paper's figures of every angle, by name.
+) -> Scored:
+    """Return the score card of every angle, by name.
 
     Raises:
-        ProfileError: The CLIP encoder of the profile cannot be loaded.
+        WrongWeightsError, PickledWeightsError: An encoder of the profile is damaged or not safe to open.
         StorageError: A picture cannot be read back.
     """
-    from models.scores.clip import clip_cosines, load_clip  # noqa: PLC0415 - torch is slow to import
-
-    store, encoder = open_store(store_url), load_clip(locate(profile.clip, weights))
-
-    def read(picture: BlobRef) -> tuple[Any, Image.Image]:
-        """Return what is scored of a picture: of the full size, only one is in memory at a time."""
-        full = decode_png(store.get_blob(picture))
-        return encoder.transform(full), shrink_for_scores(full)
-
-    prepared, (reference, *views) = zip(
-        *(read(picture) for picture in (master, *(record.picture for record in records))), strict=True
+    start, store = time.perf_counter(), open_store(store_url)
+    judges = _digest_judges(profile, weights)
+    keys = {record.name: _digest(judges, master, record) for record in records}
+    known = {name: find_card(store, key, ScoreCard) for name, key in keys.items()}
+    cards = {name: card for name, card in known.items() if card}
+    read = find_card(store, _digest(judges, master), MasterCard)
+    fresh = [record for record in records if record.name not in cards]
+    if fresh or not read:
+        scorer = scorer_for(profile, weights, json.dumps(judges))
+        prepared = scorer.prepare(decode_png(store.get_blob(master)))
+        if not read:
+            measured = MasterCard(baselines=scorer.measure_baselines(prepared), missing=scorer.missing)
+            read = keep_card(store, _digest(judges, master), measured)
+        with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+            scored = pool.map(partial(_score, scorer, prepared, keys, store), fresh)
+            cards |= dict(zip((record.name for record in fresh), scored, strict=True))
+    return Scored(
+        cards={record.name: cards[record.name] for record in records},
+        baselines=read.baselines,
+        missing=read.missing,
+        seconds=time.perf_counter() - start,
     )
-    cosines = clip_cosines(encoder, prepared)
+
+
+def _score(
+    scorer: "Scorer", master: "PreparedMaster", keys: dict[str, str], store: Store, record: AngleRecord
+) -> ScoreCard:
+    view = decode_png(store.get_blob(record.picture))
+    return keep_card(store, keys[record.name], scorer.score(master, view, spec_of(record).instruction.given))
+
+
+def _digest_judges(profile: Profile, weights: Path) -> dict[str, object]:
+    """Return all that changes a score and is not a picture."""
     return {
-        record.name: score_view(reference, view, cosine)
-        for record, view, cosine in zip(records, views, cosines, strict=True)
+        "version": SCORES_VERSION,
+        "thresholds": profile.thresholds.model_dump(mode="json"),
+        "raster_area_px": profile.reference_area_px,
+        "clip": profile.clip.model_dump(mode="json"),
+        "appearance": profile.appearance and (profile.appearance.digest, profile.appearance.is_installed),
+        "faces": profile.faces and (profile.faces.digest, profile.faces.is_installed),
+        "clip_sha256": _digest_weights(profile.clip, "open_clip_model.safetensors", weights),
+        "judge_sha256": _digest_weights(profile.judge, "judge.safetensors", weights),
     }
+
+
+def _digest_weights(source: Source | None, file: str, weights: Path) -> str | None:
+    """Return the SHA-256 of the weights of an encoder, or None where they are not there."""
+    with suppress(MissingWeightsError):
+        path = locate(source, weights) / file if source else None
+        return digest_file(path, weights) if path and path.is_file() else None
+    return None
+
+
+def _digest(judges: dict[str, object], master: BlobRef, record: AngleRecord | None = None) -> str:
+    content = judges | {"master": master.sha256}
+    if record:
+        given = spec_of(record).instruction.given
+        content |= {"view": record.picture.sha256, "given": given.model_dump(mode="json")}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -6,6 +6,7 @@ Both tasks only copy what was written before the version was committed, so they 
 from prefect import task
 from prefect.artifacts import create_markdown_artifact
 
+from storage.datasets import angle_part_key, coverage_part_key
 from storage.objects import BlobRef
 from storage.opening import open_store
 from storage.records import Manifest
@@ -49,7 +50,12 @@ def views_of(manifest: Manifest) -> dict[str, BlobRef]:
         "report.parquet": reports.parquet,
     }
     named |= {f"angles/{record.name}.png": record.picture for record in manifest.angles}
-    return {f"{view_folder(manifest)}/{name}": reference for name, reference in named.items()}
+    views = {f"{view_folder(manifest)}/{name}": reference for name, reference in named.items()}
+    place = (manifest.project, manifest.sequence, manifest.scene, manifest.number)
+    views[angle_part_key(*place)] = reports.parquet
+    if reports.coverage_parquet:
+        views[coverage_part_key(*place)] = reports.coverage_parquet
+    return views
 
 
 def view_folder(manifest: Manifest) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from PIL import Image
 
 from models.camera import Pose
+from models.scores.findings import CameraFinding, ScoreCard
 from models.scores.paper import PaperScores
 from models.specs import AngleSpec
 
@@ -38,10 +39,26 @@ def _describe_pose(pose: Pose) -> str:
     return f"{words}, wide lens" if pose.lens == "wide" else words
 
 
+def describe_verdict(card: ScoreCard) -> str:
+    """Return the verdict with its reasons, in one line."""
+    return "; ".join((f"{card.verdict.upper()}", *card.reasons)).replace("; ", ": ", 1)
+
+
+def describe_camera(camera: CameraFinding) -> str:
+    """Return what the camera was found to have done."""
+    learnt = " (by patches)" if camera.evidence == "patches" else ""
+    if camera.motion in {"crop", "zoom"} and camera.scale is not None:
+        return f"{camera.motion}, things {camera.scale:.2f} times as large"
+    if camera.motion in {"orbited", "pan", "dollied"} and camera.azimuth_deg is not None:
+        where = f"azimuth {camera.azimuth_deg:+.0f}°, elevation {camera.elevation_deg or 0.0:+.0f}°"
+        return f"{camera.motion}, {where}{learnt}"
+    return f"{camera.motion}{learnt}"
+
+
 def list_scores(scores: PaperScores) -> tuple[str, ...]:
-    """Return the figures in the order of `SCORE_COLUMNS`."""
+    """Return the figures in the order of `SCORE_COLUMNS`; one that was not measured as a dash."""
     figures = (scores.clip, scores.style, scores.cam_move, scores.semantic)
-    return (*(f"{figure:.3f}" for figure in figures), f"{scores.composite:.1f}")
+    return (*("-" if figure is None else f"{figure:.3f}" for figure in figures), f"{scores.composite:.1f}")
 
 
 def embed_jpeg(picture: Image.Image, longest_side_px: int, quality: int = 85) -> str:

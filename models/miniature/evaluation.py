@@ -84,7 +84,7 @@ def render(pipeline: Pipeline, master: NDArray[np.uint8], presets: Iterable[Pres
 
 def judge(name: str, takes: Sequence[Take]) -> Figures:
     """Return the figures of what somebody shows."""
-    right = np.array([[_nearest(take, place) == place for place in range(len(PRESETS))] for take in takes])
+    right = np.array([[is_nearest(take, place) for place in range(len(PRESETS))] for take in takes])
     return Figures(
         name=name,
         accuracy=dict(zip(map(str, PRESETS), right.mean(axis=0).tolist(), strict=True)),
@@ -92,6 +92,11 @@ def judge(name: str, takes: Sequence[Take]) -> Figures:
         sharpness=sum(map(gradient_energy, (take.shown for take in takes)))
         / sum(map(gradient_energy, (take.truth for take in takes))),
     )
+
+
+def is_nearest(take: Take, place: int) -> bool:
+    """Tell whether a picture is nearest to the true view that was asked for."""
+    return _nearest(take, place) == place
 
 
 def _nearest(take: Take, place: int) -> int:

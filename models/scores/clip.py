@@ -1,13 +1,13 @@
 # pyright: standard
 """Image embeddings by an open_clip model that lies in a folder of the weights."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import open_clip
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 from models.weights import check_clip, refuse_damage
@@ -35,13 +35,14 @@ def load_clip(folder: Path) -> ClipEncoder:
     return ClipEncoder(model=model.eval(), transform=transform)
 
 
-@torch.inference_mode()
-def clip_cosines(encoder: ClipEncoder, pictures: Sequence[Tensor]) -> list[float]:
-    """Return the cosine of the embedding of the first picture with that of each other, in [-1, 1].
+def embed_picture(encoder: ClipEncoder, picture: Image.Image) -> Tensor:
+    """Return the embedding (C,) of a picture, of unit length."""
+    return embed_with_mirror(encoder, picture)[0]
 
-    Args:
-        encoder: The model.
-        pictures: What its transform makes of the reference and then of each view.
-    """
-    embeddings = encoder.model.encode_image(torch.stack(list(pictures)), normalize=True)  # pyright: ignore[reportCallIssue]
-    return (embeddings[1:] @ embeddings[0]).tolist()
+
+@torch.inference_mode()
+def embed_with_mirror(encoder: ClipEncoder, picture: Image.Image) -> Tensor:
+    """Return the embeddings (2, C) of a picture and of its mirror image, of unit length."""
+    prepared = encoder.transform(picture)
+    both = torch.stack([prepared, prepared.flip(-1)])
+    return encoder.model.encode_image(both, normalize=True)  # pyright: ignore[reportCallIssue]

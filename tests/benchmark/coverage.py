@@ -32,6 +32,7 @@ from models.in_process import InProcessRenderer
 from models.loading import Pipeline, load_pipeline
 from models.profiles import MINIATURE
 from models.renderer import AngleJob, Machine, Rendered
+from models.scores.findings import MultiViewFinding
 from models.specs import AngleSpec
 from models.stages import decode, draw_noise, encode_instructions, encode_reference, sample
 from storage.records import AngleRecord, Manifest
@@ -44,6 +45,7 @@ from tasks.render import keep_picture
 from tasks.requests import DEFAULT_COVERAGE, SceneRequest
 from tasks.score import score_scene
 from tasks.showing import lay_out_views
+from tasks.takes import add_takes
 from tests.stock import stock_picture, stock_pipeline
 
 MASTER = Path("docs/pictures/example_master.png")
@@ -100,17 +102,20 @@ def run_bare(renderer: InProcessRenderer, store: str, seed: int) -> None:
 
     with ThreadPoolExecutor(len(specs)) as threads:
         records = tuple(threads.map(render, specs))
+    named = {record.name: record for record in records}
+    scored = score_scene.fn(master.picture, records, MINIATURE, WEIGHTS, store)
     coverage = Coverage(
-        scene="bare",
+        request=request,
         number=seed + 1,
         run_id=run_id,
         created_at=now,
         profile=MINIATURE,
         master=master.picture,
-        angles=records,
-        scores=score_scene.fn(master.picture, records, MINIATURE, WEIGHTS, store),
+        takes=add_takes({}, named, scored.cards),
+        rounds=(scored,),
+        multi_view=MultiViewFinding(status="not_measured", reason="not part of what is timed"),
     )
-    lay_out_views.fn(publish_version.fn(request, master, coverage, store), store)
+    lay_out_views.fn(publish_version.fn(master, coverage, store), store)
 
 
 @contextmanager

@@ -1,5 +1,23 @@
 """Fixtures of the contract tests."""
 
-from tests.seaweed import seaweed
+from pathlib import Path
+from uuid import uuid4
 
-__all__ = ["seaweed"]
+import pytest
+
+from storage.objects import Store
+from storage.opening import open_store
+from tests.seaweed import SeaweedServer, seaweed
+
+__all__ = ["either_store", "seaweed"]
+
+
+@pytest.fixture(params=["directory", "s3"])
+def either_store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """Open a store of each kind, in which nothing is; its folder looks like a pattern and like a partition."""
+    if request.param == "directory":
+        return open_store(str(tmp_path / "scene=[a]*"))
+    server: SeaweedServer = request.getfixturevalue("seaweed")
+    for variable, value in server.environment.items():
+        monkeypatch.setenv(variable, value)
+    return open_store(server.url(f"t{uuid4().hex[:12]}"))

@@ -7,21 +7,18 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
-from datetime import datetime
 from pathlib import Path
 
 from prefect.settings import PREFECT_API_URL
 
 from flows.__main__ import run_embedded
-from models.profiles import MINIATURE
-from models.scores.paper import PaperScores
 from storage.records import AngleRecord
 from storage.versions import commit_version, latest_version
-from tasks.coverage import Coverage
 from tasks.errors import AnglesFailedError
 from tasks.finished import find_parent
 from tasks.publish import publish_version
 from tasks.requests import DEFAULT_COVERAGE, parse_request
+from tests.coverages import cover
 from tests.e2e.installation import Installation, count_tasks, find_artifacts, listening
 
 
@@ -35,6 +32,7 @@ def test_an_identical_run_renders_nothing(installation: Installation) -> None:
         "plan coverage Completed",
         "find parent version Completed",
         "find finished angles Completed",
+        "score scene Completed",
         "lay out views Completed",
         "show coverage Completed",
     }
@@ -65,7 +63,7 @@ def test_views_that_failed_are_laid_out_by_the_next_run(installation: Installati
     manifest = state.result()
     assert (installation.views(manifest) / "angles/left_45.png").exists()
     assert len(find_artifacts(state, "coverage-scene-u1")) == 1
-    assert not {name for name in count_tasks(state) if name.startswith(("score", "publish", "close_up", "left_45"))}
+    assert not {name for name in count_tasks(state) if name.startswith(("publish", "close_up", "left_45"))}
 
 
 def test_every_version_has_views_of_its_own(installation: Installation) -> None:
@@ -192,18 +190,11 @@ def test_publishing_again_changes_nothing(installation: Installation) -> None:
     """A try behind one that had committed its version finds it, also if the scene has gone on since."""
     manifest = installation.run()
     installation.run(seed=2)
-    zero = PaperScores(clip=0, style=0, cam_move=0, semantic=0)
-    coverage = Coverage(
-        scene=manifest.scene,
-        number=manifest.number,
-        run_id=manifest.run_id,
-        created_at=datetime.fromisoformat(manifest.created_at),
-        profile=MINIATURE,
-        master=manifest.master.picture,
-        angles=manifest.angles,
-        scores={record.name: zero for record in manifest.angles},
+    coverage = cover({record.name: record for record in manifest.angles}, master=manifest.master.picture)
+    coverage = coverage.model_copy(
+        update={"request": parse_request(manifest.request), "number": manifest.number, "run_id": manifest.run_id}
     )
-    request, store = parse_request(manifest.request), str(installation.folder / "store")
-    assert publish_version.fn(request, manifest.master, coverage, store) == manifest
+    store = str(installation.folder / "store")
+    assert publish_version.fn(manifest.master, coverage, store) == manifest
     assert find_parent.fn(manifest.scene, manifest.run_id, store, is_retry=True) == manifest
     assert find_parent.fn(manifest.scene, manifest.run_id, store, is_retry=False) != manifest

@@ -35,7 +35,7 @@ def refusal(path: Path | str, *folders: Path) -> str:
     with pytest.raises(MasterNotFoundError) as caught:
         read_file(str(path), folders)
     sentence = str(caught.value)
-    assert sentence.startswith(f"The master {str(path)!r} ")
+    assert sentence.startswith(f"The file {str(path)!r} ")
     assert sentence.endswith(".")
     assert "\n" not in sentence
     return sentence

@@ -1,7 +1,8 @@
 """How much memory scoring and publishing take: one picture of the full size at a time, however many there are."""
 
-from collections.abc import Callable
-from datetime import UTC, datetime
+import os
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,18 +11,16 @@ from PIL import Image
 from models.camera import Pose, phrase
 from models.framing import plan_framing
 from models.profiles import MINIATURE
-from models.scores.paper import PaperScores
 from models.specs import AngleSpec
 from storage.directory import DirectoryStore
 from storage.objects import BlobRef
 from storage.records import AngleRecord, MasterRecord
-from tasks.coverage import Coverage
 from tasks.ingest import encode_png
 from tasks.publish import publish_version
-from tasks.requests import parse_request
 from tasks.score import score_scene
+from tests.coverages import cover
 
-SIDE_PX, NUM_ANGLES = 4000, 5
+SIDE_PX, NUM_ANGLES, FEW = 4000, 8, 2
 PICTURE_KIB = SIDE_PX * SIDE_PX * 4 // 1024  # Pillow keeps four bytes a pixel
 NAMES = [f"angle_{number}" for number in range(NUM_ANGLES)]
 
@@ -61,12 +60,11 @@ def records(master: BlobRef) -> tuple[AngleRecord, ...]:
 
 
 def measure_peak_kib(work: Callable[[], object]) -> int:
-    """Return by how much the memory of this process grows at most while `work` runs for the second time."""
+    """Return how much memory this process takes at most while `work` runs for the second time."""
     work()
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # forget the peak so far
-    before = _read_status("VmRSS")
     work()
-    return _read_status("VmHWM") - before
+    return _read_status("VmHWM")
 
 
 def _read_status(field: str) -> int:
@@ -74,27 +72,34 @@ def _read_status(field: str) -> int:
     return next(int(line.split()[1]) for line in lines if line.startswith(f"{field}:"))
 
 
-def test_scoring_holds_one_large_picture(
+@pytest.fixture
+def one_core() -> Iterator[None]:
+    """Leave this process one core, so that pictures are scored one after another and peaks do not meet by chance."""
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})
+    yield
+    os.sched_setaffinity(0, cores)
+
+
+@pytest.mark.usefixtures("one_core")
+def test_scoring_eight_angles_takes_no_more_room_than_two(
     tmp_path: Path, weights: Path, master: BlobRef, records: tuple[AngleRecord, ...]
 ) -> None:
-    """Six pictures are scored in the room of less than three."""
-    peak = measure_peak_kib(lambda: score_scene.fn(master, records, MINIATURE, weights, str(tmp_path)))
-    assert peak < 3 * PICTURE_KIB
+    """Six more pictures cost less than the room of two: none is kept once it is scored."""
+    stores = iter([shutil.copytree(tmp_path, Path(f"{tmp_path}-{name}")) for name in "abcd"])
+
+    def score(num_angles: int) -> object:
+        """Score in a store that knows no cards yet."""
+        return score_scene.fn(master, records[:num_angles], MINIATURE, weights, str(next(stores)))
+
+    peak_of_few = measure_peak_kib(lambda: score(FEW))
+    assert measure_peak_kib(lambda: score(NUM_ANGLES)) < peak_of_few + 2 * PICTURE_KIB
 
 
 def test_publishing_holds_one_large_picture(tmp_path: Path, master: BlobRef, records: tuple[AngleRecord, ...]) -> None:
-    """Six pictures are laid out on the sheet, the page and the summary in the room of less than three."""
-    coverage = Coverage(
-        scene="street",
-        number=1,
-        run_id="20260101T000000Z-aaaaaaaaaaaa",
-        created_at=datetime(2026, 1, 1, tzinfo=UTC),
-        profile=MINIATURE,
-        master=master,
-        angles=records,
-        scores=dict.fromkeys(NAMES, PaperScores(clip=0, style=0, cam_move=0, semantic=0)),
-    )
-    request = parse_request({"scene": "street", "master": "m"})
+    """Nine pictures are laid out on the sheet, the page and the summary in the room of less than three."""
+    coverage = cover({record.name: record for record in records}, master=master)
     taken_in = MasterRecord(picture=master, original=master, source_name="m", facts={})
-    peak = measure_peak_kib(lambda: publish_version.fn(request, taken_in, coverage, str(tmp_path)))
-    assert peak < 3 * PICTURE_KIB
+    before = measure_peak_kib(lambda: None)
+    peak = measure_peak_kib(lambda: publish_version.fn(taken_in, coverage, str(tmp_path)))
+    assert peak < before + 3 * PICTURE_KIB

@@ -16,7 +16,7 @@ from skimage.color import rgb2gray
 from skimage.metrics import structural_similarity
 
 from models.errors import MissingWeightsError, ModelError, PickledWeightsError, WrongWeightsError
-from models.scores.clip import clip_cosines, load_clip
+from models.scores.clip import embed_picture, embed_with_mirror, load_clip
 from models.scores.paper import PaperScores, cam_move_score, score_view, semantic_score, style_score
 
 FOUR_DIGITS = 5e-5
@@ -176,7 +176,7 @@ def test_cosines_are_those_of_the_model(clip_folder: Path) -> None:
     """A picture has the cosine 1 with itself, and every other view that of the embeddings computed by hand."""
     encoder = load_clip(clip_folder)
     reference, views = photograph("astronaut"), [photograph("astronaut"), photograph("chelsea"), plain("red")]
-    cosines = clip_cosines(encoder, [encoder.transform(picture) for picture in (reference, *views)])
+    cosines = [float(embed_picture(encoder, view) @ embed_picture(encoder, reference)) for view in views]
     model: Any
     transform: Any
     model, _, transform = open_clip.create_model_and_transforms(f"local-dir:{clip_folder}")
@@ -190,10 +190,11 @@ def test_cosines_are_those_of_the_model(clip_folder: Path) -> None:
     assert not encoder.model.training
 
 
-def test_no_view_has_no_cosine(clip_folder: Path) -> None:
-    """A coverage without a view has no cosines."""
-    encoder = load_clip(clip_folder)
-    assert clip_cosines(encoder, [encoder.transform(plain("red"))]) == []
+def test_a_picture_is_embedded_with_its_mirror_image(clip_folder: Path) -> None:
+    """The second embedding is that of the picture flipped: left and right change places before the model sees it."""
+    encoder, picture = load_clip(clip_folder), photograph("astronaut")
+    flipped = embed_picture(encoder, picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT))
+    assert torch.allclose(embed_with_mirror(encoder, picture)[1], flipped, atol=1e-5)
 
 
 def remove_folder(folder: Path) -> None:

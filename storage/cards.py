@@ -1,0 +1,40 @@
+"""What was found out about pictures, kept under a digest of all that it depends on, so that nothing is measured twice.
+
+It can be measured again at any time: what cannot be read counts as not known.
+"""
+
+import logging
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from storage.errors import ConflictError, MissingObjectError
+from storage.objects import Store
+
+AnyCard = TypeVar("AnyCard", bound=BaseModel)
+
+_LOG = logging.getLogger(__name__)
+
+
+def find_card(store: Store, digest: str, kind: type[AnyCard]) -> AnyCard | None:
+    """Return what is known under a digest, or None."""
+    try:
+        return kind.model_validate_json(store.get_record(_key(digest)))
+    except MissingObjectError:
+        return None
+    except ValidationError:
+        _LOG.warning("%s is damaged and counts as not known.", store.locate_record(_key(digest)))
+        return None
+
+
+def keep_card(store: Store, digest: str, card: AnyCard) -> AnyCard:
+    """Keep what was found out, and return it; what was kept before stands."""
+    try:
+        store.put_record(_key(digest), card.model_dump_json().encode())
+    except ConflictError:
+        return find_card(store, digest, type(card)) or card
+    return card
+
+
+def _key(digest: str) -> str:
+    return f"scores/{digest}.json"
