@@ -8,6 +8,7 @@ from prefect import flow
 from prefect.runtime import flow_run
 
 from flows.settings import read_settings
+from models.scores.findings import MultiViewFinding
 from models.specs import AngleSpec
 from storage.objects import BlobRef
 from storage.records import AngleRecord, Manifest
@@ -45,9 +46,8 @@ def render_scene(request: SceneRequest) -> Manifest:
         TaskError, ModelError, StorageError: With one sentence on what failed and what to do; every finished angle is
             kept, and running again renders just the missing ones.
     """
-    settings = read_settings()
+    settings, request = read_settings(), parse_request(request)
     store = settings.store
-    request = parse_request(request)
     # Both parts stay the same over all retries of a flow run, so that a retry knows what the tries before it did.
     run_id = f"{flow_run.scheduled_start_time.astimezone(UTC):%Y%m%dT%H%M%S}Z-{flow_run.id[-12:]}"
 
@@ -57,14 +57,15 @@ def render_scene(request: SceneRequest) -> Manifest:
     parent = find_parent(request.scene, run_id, store, is_retry=flow_run.run_count > 1)
     takes: Takes = {}
     rounds: list[Scored] = []
+    multi_view = MultiViewFinding(status="not_measured")
     wanted = specs
     while wanted and len(rounds) < request.max_attempts:
         finished = find_finished(request, master, wanted, None if rounds else parent, run_id, store)
         records = shoot(wanted, finished, master.picture, renderer, store, run_id)
         rounds.append(score_scene(master.picture, list(records.values()), renderer.profile, settings.weights, store))
         takes = add_takes(takes, records, rounds[-1].cards)
+        takes, multi_view = check_multi_view(master.picture, takes, renderer.profile, store)
         wanted = plan_retakes(specs, takes, request.only_angles)
-    takes, multi_view = check_multi_view(master.picture, takes, renderer.profile, store)
 
     coverage = Coverage(
         request=request,
@@ -77,7 +78,7 @@ def render_scene(request: SceneRequest) -> Manifest:
         rounds=tuple(rounds),
         multi_view=multi_view,
     )
-    if parent and parent.coverage_sha256 == digest_coverage(master, coverage.angles):
+    if parent and parent.coverage_sha256 == digest_coverage(master, coverage.angles, coverage.others):
         manifest = parent
     else:
         manifest = publish_version(master, coverage, store)

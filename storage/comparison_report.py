@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from storage.errors import CorruptObjectError
 from storage.reports import REPORT_SCHEMA
 
-COMPARISON_SCHEMA_VERSION = 1
+COMPARISON_SCHEMA_VERSION = 2
 FIGURES = ("clip", "style", "cam_move", "semantic", "composite")
 STATUSES = frozenset({"scored", "missing", "unreadable", "other_master"})
 IDENTITY = ("tool", "scene", "angle")
@@ -52,6 +52,8 @@ COMPARISON_SCHEMA = pa.schema(
         ),
         _fields(pa.string(), "clip_encoder", "clip_training"),
         (REPORT_SCHEMA.field(name) for name in _CARD),
+        # from version 2 on
+        (REPORT_SCHEMA.field(name) for name in ("foreign_evidence", "strange_share", "subject_distance")),
     ),
     metadata={_VERSION_KEY: str(COMPARISON_SCHEMA_VERSION), _KIND_KEY: _KIND},
 )

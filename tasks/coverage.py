@@ -50,6 +50,11 @@ class Coverage(BaseModel):
         return tuple(take.record for takes in self.takes.values() for take in takes if take.is_chosen)
 
     @property
+    def others(self) -> tuple[AngleRecord, ...]:
+        """The attempts that were not chosen."""
+        return tuple(take.record for takes in self.takes.values() for take in takes if not take.is_chosen)
+
+    @property
     def baselines(self) -> PaperBaselines:
         """What the paper's figures are to be read beside."""
         return self.rounds[0].baselines

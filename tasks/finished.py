@@ -78,10 +78,11 @@ def _find(store: Store, spec: AngleSpec, run_id: str = "") -> AngleRecord | None
     return record and show_as(record, spec)
 
 
-def digest_coverage(master: MasterRecord, records: Sequence[AngleRecord]) -> str:
-    """Return a digest of what a version shows: the master, and each angle's name, poses, recipe and picture."""
+def digest_coverage(master: MasterRecord, chosen: Sequence[AngleRecord], others: Sequence[AngleRecord]) -> str:
+    """Return a digest of what a version shows: the master, and each attempt's name, poses, recipe and picture."""
     lines = [master.picture.sha256]
-    lines += sorted(
-        f"{record.name} {record.spec['asked']} {record.fingerprint} {record.picture.sha256}" for record in records
-    )
+    for role, records in (("chosen", chosen), ("other", others)):
+        lines += sorted(
+            f"{role} {each.name} {each.spec['asked']} {each.fingerprint} {each.picture.sha256}" for each in records
+        )
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()

@@ -39,7 +39,7 @@ def check_multi_view(master: BlobRef, takes: Takes, profile: Profile, store_url:
         StorageError: A picture cannot be read back.
     """
     chosen = {name: next(take for take in each if take.is_chosen) for name, each in takes.items()}
-    sound = {name: take for name, take in chosen.items() if take.card.verdict != "fail"}
+    sound = {name: take for name, take in chosen.items() if take.card_alone.verdict != "fail"}
     if reason := _why_not(profile, len(sound)):
         return takes, MultiViewFinding(status="not_measured", reason=reason)
     from models.scores.multi_view import MultiViewError  # noqa: PLC0415 - torch is slow to import
@@ -50,7 +50,7 @@ def check_multi_view(master: BlobRef, takes: Takes, profile: Profile, store_url:
     except MultiViewError as exc:
         _LOG.warning("%s", exc)
         return takes, MultiViewFinding(status="not_measured", reason=str(exc))
-    cards = {name: take.card for name, take in chosen.items()}
+    cards = {name: take.card_alone for name, take in chosen.items()}
     together = weigh_together(seen, cards, {name: _given(take) for name, take in chosen.items()}, profile.thresholds)
     return replace_cards(takes, together.cards), together.finding
 

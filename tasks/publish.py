@@ -42,7 +42,6 @@ def publish_version(master: MasterRecord, coverage: Coverage, store_url: str) ->
         StorageError: The store does not take it; nothing is visible then.
     """
     store = open_store(store_url)
-    others = [take.record for takes in coverage.takes.values() for take in takes if not take.is_chosen]
     manifest = Manifest(
         project=coverage.request.project,
         sequence=coverage.request.sequence,
@@ -50,12 +49,12 @@ def publish_version(master: MasterRecord, coverage: Coverage, store_url: str) ->
         number=coverage.number,
         run_id=coverage.run_id,
         created_at=coverage.created_at.isoformat(),
-        coverage_sha256=digest_coverage(master, coverage.angles),
+        coverage_sha256=digest_coverage(master, coverage.angles, coverage.others),
         training=coverage.training,
         request=coverage.request.model_dump(mode="json"),
         master=master,
         angles=coverage.angles,
-        other_takes=tuple(others),
+        other_takes=coverage.others,
         reports=_write_reports(store, coverage),
         software={"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
     )

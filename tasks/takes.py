@@ -21,6 +21,8 @@ class Take(BaseModel):
     """From 1."""
     record: AngleRecord
     card: ScoreCard
+    card_alone: ScoreCard
+    """Without what the other pictures of the coverage add."""
     is_chosen: bool = False
 
 
@@ -49,7 +51,9 @@ def add_takes(takes: Takes, records: Mapping[str, AngleRecord], cards: Mapping[s
     added = dict(takes)
     for name, record in records.items():
         before = takes.get(name, ())
-        added[name] = _choose((*before, Take(number=len(before) + 1, record=record, card=cards[name])))
+        added[name] = _choose(
+            (*before, Take(number=len(before) + 1, record=record, card=cards[name], card_alone=cards[name]))
+        )
     return added
 
 

@@ -7,6 +7,7 @@ without matches the colours of the whole pictures decide, and then with more pat
 Source: Rabin et al. 2011 (sliced Wasserstein), Sharma et al. 2005 (CIEDE2000, by scikit-image).
 """
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,7 +49,9 @@ def read_colours(picture: NDArray[np.uint8]) -> Colours:
     distinct = np.unique(np.round(pixels), axis=0)
     num = min(NUM_COLOURS, len(distinct))
     start = distinct[np.linspace(0, len(distinct) - 1, num).astype(int)]
-    palette, nearest = kmeans2(pixels.astype(np.float64), start.astype(np.float64), minit="matrix", missing="warn")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "One of the clusters is empty")  # it is left out below
+        palette, nearest = kmeans2(pixels.astype(np.float64), start.astype(np.float64), minit="matrix", missing="warn")
     shares = np.bincount(nearest, minlength=num) / len(pixels)
     kept = shares > 0
     return Colours(

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from models.camera import Pose
-from models.errors import MissingWeightsError
+from models.errors import MissingWeightsError, WrongWeightsError
 from models.weights import refuse_damage
 
 GRID = (16, 28)
@@ -103,6 +103,9 @@ def load_judge(folder: Path) -> Judge:
     judge = Judge()
     with refuse_damage(path):
         judge.load_state_dict(load_file(path))
+    if not all(torch.isfinite(weight).all() for weight in judge.parameters()):
+        msg = f"{path} holds numbers that are not finite: take it from the repository again."
+        raise WrongWeightsError(msg)
     return judge.eval().requires_grad_(requires_grad=False)
 
 

@@ -143,6 +143,8 @@ class Scorer:
     ) -> PeopleFinding:
         """Compare faces where both pictures show some, and the colours of the subject otherwise."""
         subject = match_subject(master.colours, colours, asked, self.limits)
+        if why := self.missing.get("faces"):
+            return subject.model_copy(update={"reason": f"{subject.reason or 'by colours alone'}; {why}"})
         if self.faces is None or master.faces is None or not len(master.faces.descriptors):
             return subject
         matched = match_faces(master.faces, find_faces(self.faces, _for_faces(view)), self.limits)

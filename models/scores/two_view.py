@@ -122,15 +122,17 @@ def _doubt(rotation: Doubles, flat_share: float) -> str:
 
 
 def _fit_similarity(matches: Matches) -> tuple[NDArray[np.bool_], float]:
-    """Return which matches a crop or zoom explains, and its scale."""
-    found, inliers = cv2.estimateAffinePartial2D(
+    """Return which matches a crop or zoom explains, and its scale; what is enlarged has its errors enlarged."""
+    found, _ = cv2.estimateAffinePartial2D(
         matches.master, matches.view, method=cv2.RANSAC, ransacReprojThreshold=POINT_TOLERANCE_PX, maxIters=4000
     )
     if found is None:
         return np.zeros(len(matches), bool), 1.0
     turn_deg = np.degrees(np.arctan2(found[1, 0], found[0, 0]))
     is_upright = abs(turn_deg) < MIN_TURN_DEG
-    return inliers.ravel().astype(bool) & is_upright, float(np.hypot(found[0, 0], found[1, 0]))
+    scale = float(np.hypot(found[0, 0], found[1, 0]))
+    errors_px = np.linalg.norm(matches.master @ found[:, :2].T + found[:, 2] - matches.view, axis=1)
+    return (errors_px < POINT_TOLERANCE_PX * max(1.0, scale)) & is_upright, scale
 
 
 def _fit_homography(matches: Matches) -> NDArray[np.bool_]:

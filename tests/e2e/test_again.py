@@ -33,6 +33,7 @@ def test_an_identical_run_renders_nothing(installation: Installation) -> None:
         "find parent version Completed",
         "find finished angles Completed",
         "score scene Completed",
+        "look at all views together Completed",
         "lay out views Completed",
         "show coverage Completed",
     }

@@ -124,6 +124,15 @@ def test_palette_has_the_colours_of_the_picture() -> None:
     assert many.shares.sum() == pytest.approx(1)
 
 
+def test_a_cluster_without_pixels_is_left_out() -> None:
+    """Thirteen colours lie so that one of eight clusters loses all its own: seven are kept, without a warning."""
+    random = np.random.default_rng(2299)
+    colours = read_colours(random.integers(0, 256, (1, random.integers(9, 14), 3)).astype(np.uint8))
+    assert len(colours.palette) < 8
+    assert colours.shares.min() > 0
+    assert colours.shares.sum() == pytest.approx(1)
+
+
 @pytest.mark.parametrize("size", [(1, 1), (1, 700), (700, 1), (20, 30)])
 def test_one_colour_has_a_palette_of_one(size: tuple[int, int]) -> None:
     """A picture of one colour, of any shape, has that colour and no other, and is at no distance from itself."""

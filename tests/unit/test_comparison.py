@@ -231,7 +231,7 @@ def test_the_report_is_read_as_it_was_written() -> None:
     assert rows.columns == COMPARISON_SCHEMA.names
     assert rows["paper_style"].to_list() == [0.5, None]
     metadata = pq.read_schema(io.BytesIO(written)).metadata
-    assert (metadata[b"mastershot.kind"], metadata[b"mastershot.schema_version"]) == (b"comparison", b"1")
+    assert (metadata[b"mastershot.kind"], metadata[b"mastershot.schema_version"]) == (b"comparison", b"2")
 
 
 @pytest.mark.parametrize(

@@ -193,6 +193,7 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
     "cut off": lambda path: (_write(path, lambda state: state), path.write_bytes(path.read_bytes()[:-100])),
     "of another model": lambda path: _write(path, lambda _: {"weight": torch.zeros(3)}),
     "of another size": lambda path: _write(path, lambda state: state | {"out.bias": torch.zeros(3)}),
+    "not finite": lambda path: _write(path, lambda state: state | {"out.bias": state["out.bias"] * torch.nan}),
     "lacking a part": lambda path: _write(path, lambda state: {"sharpness": state["sharpness"]}),
 }
 

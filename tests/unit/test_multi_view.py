@@ -23,7 +23,7 @@ from storage.directory import DirectoryStore
 from storage.objects import BlobRef
 from tasks.ingest import encode_png
 from tasks.multi_view import MAX_VIEWS, check_multi_view
-from tasks.takes import Takes, add_takes
+from tasks.takes import Takes, add_takes, replace_cards
 from tests.coverages import make_card, make_record
 
 KNOWN = Path(__file__).parents[1] / "known_cameras"
@@ -228,6 +228,16 @@ def test_what_is_not_measured_says_why(tmp_path: Path, profile: Profile, num_vie
     assert same == takes
     assert finding.status == "not_measured"
     assert reason in finding.reason
+
+
+def test_what_others_added_before_is_weighed_anew(tmp_path: Path) -> None:
+    """A view that failed beside other pictures in an earlier round is looked at again by what it says for itself."""
+    takes = make_takes(DirectoryStore(tmp_path), ["a", "b"], Image.new("RGB", (160, 120), "#336699"))
+    master = takes["a"][0].record.picture
+    failed = replace_cards(takes, dict.fromkeys(takes, make_card("fail", "stayed", 45.0)))
+    again, finding = check_multi_view.fn(master, failed, QWEN_EDIT_2511, str(tmp_path))
+    assert [take.card.verdict for (take,) in again.values()] == ["review", "review"]
+    assert not finding.left_out
 
 
 def test_views_are_looked_at_once(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 """Are they the same people: faces of real photographs in one picture or many, and the colours where no face is."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from models.scores.colour import read_colours
 from models.scores.findings import PeopleFinding
 from models.scores.people import (
     MAX_FACES,
+    SURE_FACE,
     FaceEncoder,
     Faces,
     find_faces,
@@ -33,7 +35,7 @@ Pixels = NDArray[np.uint8]
 
 ANN, BEN, CLEO, DAN, EVE = 2, 10, 26, 31, 46
 """Places of five strangers in scikit-image's photographs of faces."""
-NOBODY = Faces(descriptors=np.empty((0, 128), np.float32), num_seen=0)
+NOBODY = Faces(descriptors=np.empty((0, 128), np.float32), scores=np.empty(0, np.float32), num_seen=0)
 PROFILE = QWEN_EDIT_2511.model_copy(update={"appearance": None})
 
 
@@ -73,7 +75,11 @@ def fake(*angles: float) -> Faces:
     """Return faces at these angles on a circle of diameter 1, where a chord of 0.6 is 73.7 degrees."""
     radians = np.radians(angles)
     points = np.stack((np.cos(radians), np.sin(radians)), axis=1) / 2
-    return Faces(descriptors=np.pad(points, ((0, 0), (0, 126))).astype(np.float32), num_seen=len(angles))
+    return Faces(
+        descriptors=np.pad(points, ((0, 0), (0, 126))).astype(np.float32),
+        scores=np.ones(len(angles), np.float32),
+        num_seen=len(angles),
+    )
 
 
 def test_same_picture_has_the_same_face(encoder: FaceEncoder) -> None:
@@ -170,6 +176,28 @@ def test_crowd_is_bounded_and_counted(encoder: FaceEncoder) -> None:
     assert finding.reason.endswith("(the largest 64 of 300 faces)")
 
 
+def test_stranger_in_a_crowd_is_to_be_reviewed() -> None:
+    """Who is not among the largest faces of a crowd may stand behind: a person decides, and no view fails."""
+    few, crowd = fake(0), replace(fake(0, 180), num_seen=MAX_FACES + 1)
+    for master, view in ((crowd, fake(90)), (few, crowd)):
+        finding = match_faces(master, view, STAGE_VIEWS)
+        assert finding
+        assert finding.status == "review"
+        assert "not found in the master (the largest 64 of 65 faces)" in finding.reason
+
+
+def test_what_is_hardly_a_face_is_no_stranger(encoder: FaceEncoder) -> None:
+    """The patch of a mission on an astronaut's arm, which the detector takes for a poor face, fails no view."""
+    found = find_faces(encoder, data.astronaut())
+    assert found.num_seen == 2
+    assert (found.scores >= SURE_FACE).tolist() == [True, False]
+    alone = find_faces(encoder, np.ascontiguousarray(data.astronaut()[:300]))
+    assert alone.num_seen == 1
+    finding = match_faces(alone, found, STAGE_VIEWS)
+    assert finding
+    assert (finding.status, finding.reason) == ("review", "1 of 2 faces were not found in the master")
+
+
 def test_largest_faces_come_first(encoder: FaceEncoder) -> None:
     """Whatever side a large face stands on, it is the first."""
     small = np.pad(np.asarray(Image.fromarray(portray(ANN)).resize((80, 80))), ((0, 160), (0, 0), (0, 0)), mode="edge")
@@ -205,7 +233,7 @@ def test_without_faces_the_colours_of_the_subject_count(scorer: Scorer, *, is_ma
 def test_faces_are_looked_for_where_there_are_some(scorer: Scorer) -> None:
     """A card tells of faces when both pictures show them, and of a stranger whatever else fits."""
     master = scorer.prepare(Image.fromarray(portray(ANN, BEN)))
-    cards = [scorer.score(master, Image.fromarray(portray(*people)), Pose()) for people in ((BEN, ANN), (BEN, CLEO))]
+    cards = [scorer.score(master, Image.fromarray(portray(*people)), Pose()) for people in ((BEN, ANN), (BEN, DAN))]
     assert [card.people.num_matched for card in cards] == [2, 1]
     assert "1 of 2 faces are of nobody in the master" in cards[1].reasons
     assert cards[1].verdict == "fail"
@@ -221,6 +249,7 @@ def test_missing_encoder_says_what_to_install() -> None:
     picture = Image.fromarray(dress((180, 30, 40))).resize((100, 56))
     people = poor.score(poor.prepare(picture), picture, Pose()).people
     assert (people.num_master, people.num_matched, people.subject_distance) == (None, None, 0)
+    assert people.reason == f"by colours alone; {poor.missing['faces']}"
 
 
 def test_other_files_than_the_pinned_ones_are_refused() -> None:

@@ -113,6 +113,16 @@ def test_enlarged_or_reduced_picture_is_no_move(scale: float, motion: Motion) ->
     check_inliers(views)
 
 
+def test_errors_are_enlarged_with_the_picture() -> None:
+    """A crop of 2.5 times stays one when places were found half a pixel off, which is more than a pixel in the view."""
+    random, middle = np.random.default_rng(3), np.array((WIDTH_PX, HEIGHT_PX)) / 2
+    master = see(spread(), np.eye(3), np.zeros(3))
+    before, after = (each + random.normal(0, 0.6, each.shape) for each in (master, middle + 2.5 * (master - middle)))
+    views = relate(Matches(master=before.astype(np.float32), view=after.astype(np.float32)), LENS, LENS)
+    assert views.motion == "crop"
+    assert views.num_inliers > 0.95 * NUM_PLACES
+
+
 def test_view_of_another_size_and_lens_is_related() -> None:
     """A smaller view through a wider lens is put in relation by its own pixels."""
     lens = Lens(tan_half_height=math.tan(math.radians(30)), width_px=600, height_px=400)
