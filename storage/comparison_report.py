@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from storage.errors import CorruptObjectError
-from storage.reports import REPORT_SCHEMA
+from storage.reports import REPORT_SCHEMA, find_faults
 
 COMPARISON_SCHEMA_VERSION = 2
 FIGURES = ("clip", "style", "cam_move", "semantic", "composite")
@@ -105,11 +105,8 @@ def read_comparison(data: bytes) -> pl.DataFrame:
 
 
 def _find_faults(row: Mapping[str, object]) -> Iterator[str]:
-    """Find what pyarrow drops or lets pass in silence."""
-    yield from (f"there is no column {name}" for name in sorted(row.keys() - set(COMPARISON_SCHEMA.names)))
-    yield from (
-        f"{field.name} is missing" for field in COMPARISON_SCHEMA if row.get(field.name) is None and not field.nullable
-    )
+    """Find what does not fit a column, and what does not fit the status."""
+    yield from find_faults(row, COMPARISON_SCHEMA)
     if row.get("status") not in STATUSES:
         yield f"status cannot be {row.get('status')!r}"
     if row.get("status") == "scored":

@@ -134,7 +134,7 @@ def write_report(rows: Sequence[Mapping[str, object]], kind: Kind = "angles") ->
         pyarrow.ArrowInvalid, pyarrow.ArrowTypeError: A value does not fit its column, or two rows are of one attempt.
     """
     whole = [_DEFAULTS[kind] | dict(row) for row in rows]
-    faults = [fault for row in whole for fault in _find_faults(row, kind)]
+    faults = [fault for row in whole for fault in find_faults(row, _SCHEMAS[kind])]
     keys = {tuple(row.get(name) for name in IDENTITY[kind]) for row in whole}
     if len(keys) < len(whole):
         faults.append(f"two rows have the same {', '.join(IDENTITY[kind])}")
@@ -188,9 +188,8 @@ def _encode(table: pa.Table, more: Mapping[str, str] = MappingProxyType({})) -> 
     return buffer.getvalue()
 
 
-def _find_faults(row: Mapping[str, object], kind: Kind) -> Iterator[str]:
+def find_faults(row: Mapping[str, object], schema: pa.Schema) -> Iterator[str]:
     """Find what pyarrow drops, cuts off or lets pass in silence: unknown columns, fractions, words of no meaning."""
-    schema = _SCHEMAS[kind]
     yield from (f"there is no column {name}" for name in sorted(row.keys() - set(schema.names)))
     for field in schema:
         value = row.get(field.name)

@@ -8,7 +8,7 @@ master is a row without figures that says so; one of another size is brought to 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -27,6 +27,10 @@ from tasks.comparison_request import STORE, ComparedTool, ComparisonRequest
 from tasks.comparison_sources import Candidate, collect_files, collect_published
 from tasks.ingest import decode_png
 from tasks.policies import WHILE_TRANSIENT
+from tasks.scorers import scorer_for
+
+if TYPE_CHECKING:
+    from models.scores.scoring import Scorer
 
 SAME_SHAPE = 1.02
 """Aspects within this factor are the same, but for a rounded side."""
@@ -91,9 +95,7 @@ def score_comparison(
         ProfileError: An encoder of the profile is damaged.
         StorageError: A picture cannot be read back, or the report cannot be kept.
     """
-    from models.scores.scoring import load_scorer  # noqa: PLC0415 - torch is slow to import
-
-    store, scorer = open_store(store_url), load_scorer(profile, weights)
+    store, scorer = open_store(store_url), scorer_for(profile, weights)
     rows: list[dict[str, object]] = []
     shared = _describe_run(request) | _describe_encoders(profile, scorer)
     for scene, master in masters.items():
@@ -146,7 +148,7 @@ def _describe_run(request: ComparisonRequest) -> dict[str, object]:
     return {"comparison": request.name, "run_id": str(flow_run.id or "none"), "created_at": datetime.now(UTC)}
 
 
-def _describe_encoders(profile: Profile, scorer: Any) -> dict[str, object]:  # noqa: ANN401 - torch is slow to import
+def _describe_encoders(profile: Profile, scorer: "Scorer") -> dict[str, object]:
     row: dict[str, object] = {}
     if scorer.clip:
         row |= {"clip_encoder": profile.clip.name, "clip_training": profile.training}

@@ -6,7 +6,6 @@ import os
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,12 +13,9 @@ from typing import TYPE_CHECKING
 from prefect import task
 from pydantic import BaseModel, ConfigDict
 
-from models.digests import digest_file
-from models.errors import MissingWeightsError
-from models.profiles import Profile, Source
-from models.scores.findings import SCORES_VERSION, ScoreCard
+from models.profiles import Profile
+from models.scores.findings import ScoreCard
 from models.scores.paper import PaperBaselines
-from models.sources import locate
 from storage.cards import find_card, keep_card
 from storage.objects import BlobRef, Store
 from storage.opening import open_store
@@ -27,7 +23,7 @@ from storage.records import AngleRecord
 from tasks.coverage import spec_of
 from tasks.ingest import decode_png
 from tasks.policies import WHILE_TRANSIENT
-from tasks.scorers import scorer_for
+from tasks.scorers import digest_judges, scorer_for
 from tasks.takes import Scored
 
 if TYPE_CHECKING:
@@ -54,14 +50,14 @@ def score_scene(
         StorageError: A picture cannot be read back.
     """
     start, store = time.perf_counter(), open_store(store_url)
-    judges = _digest_judges(profile, weights)
+    judges = digest_judges(profile, weights)
     keys = {record.name: _digest(judges, master, record) for record in records}
     known = {name: find_card(store, key, ScoreCard) for name, key in keys.items()}
     cards = {name: card for name, card in known.items() if card}
     read = find_card(store, _digest(judges, master), MasterCard)
     fresh = [record for record in records if record.name not in cards]
     if fresh or not read:
-        scorer = scorer_for(profile, weights, json.dumps(judges))
+        scorer = scorer_for(profile, weights)
         prepared = scorer.prepare(decode_png(store.get_blob(master)))
         if not read:
             measured = MasterCard(baselines=scorer.measure_baselines(prepared), missing=scorer.missing)
@@ -82,28 +78,6 @@ def _score(
 ) -> ScoreCard:
     view = decode_png(store.get_blob(record.picture))
     return keep_card(store, keys[record.name], scorer.score(master, view, spec_of(record).instruction.given))
-
-
-def _digest_judges(profile: Profile, weights: Path) -> dict[str, object]:
-    """Return all that changes a score and is not a picture."""
-    return {
-        "version": SCORES_VERSION,
-        "thresholds": profile.thresholds.model_dump(mode="json"),
-        "raster_area_px": profile.reference_area_px,
-        "clip": profile.clip.model_dump(mode="json"),
-        "appearance": profile.appearance and (profile.appearance.digest, profile.appearance.is_installed),
-        "faces": profile.faces and (profile.faces.digest, profile.faces.is_installed),
-        "clip_sha256": _digest_weights(profile.clip, "open_clip_model.safetensors", weights),
-        "judge_sha256": _digest_weights(profile.judge, "judge.safetensors", weights),
-    }
-
-
-def _digest_weights(source: Source | None, file: str, weights: Path) -> str | None:
-    """Return the SHA-256 of the weights of an encoder, or None where they are not there."""
-    with suppress(MissingWeightsError):
-        path = locate(source, weights) / file if source else None
-        return digest_file(path, weights) if path and path.is_file() else None
-    return None
 
 
 def _digest(judges: dict[str, object], master: BlobRef, record: AngleRecord | None = None) -> str:
