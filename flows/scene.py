@@ -53,7 +53,7 @@ def render_scene(request: SceneRequest) -> Manifest:
 
     master = ingest_master(request.master, settings.master_folders, store)
     specs = plan_coverage(request, master, settings.weights, settings.arithmetic)
-    renderer = RendererSpec.of(specs[0], settings.weights, settings.machine)
+    renderer = RendererSpec.of(specs[0], settings.weights, settings.machine, settings.spool)
     parent = find_parent(request.scene, run_id, store, is_retry=flow_run.run_count > 1)
     takes: Takes = {}
     rounds: list[Scored] = []

@@ -25,6 +25,8 @@ class Settings(BaseSettings):
 
     store: str = Field(default_factory=lambda: str(Path(".mastershot/store").absolute()))
     """A folder, or `s3://host:port?secure=0`: see `storage.opening.open_store`."""
+    spool: Path = Field(default_factory=lambda: Path(".mastershot/spool").absolute())
+    """A folder of this machine: pictures wait there that the store does not take."""
     weights: Path = Field(default_factory=lambda: Path("weights").absolute())
     """Folder of all models' files."""
     master_folders: tuple[Path, ...] = (Path(),)

@@ -29,12 +29,17 @@ def keep_angle(store: Store, record: AngleRecord) -> AngleRecord:
         MissingObjectError: Something that is no record stands in the way.
         CorruptObjectError: What stands there is no whole record of an angle.
     """
-    key = f"angles/{record.fingerprint}/{record.run_id}.json"
+    key = angle_key(record)
     try:
         store.put_record(key, record.model_dump_json().encode())
     except ConflictError:
         return _read(store, key, AngleRecord)
     return record
+
+
+def angle_key(record: AngleRecord) -> str:
+    """Return where the record of a finished angle is kept."""
+    return f"angles/{record.fingerprint}/{record.run_id}.json"
 
 
 def find_angle(store: Store, fingerprint: str, run_id: str = "") -> AngleRecord | None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 
 from PIL import Image
 from prefect import task
@@ -12,6 +13,7 @@ from prefect import task
 from models.framing import fit_to_raster, undo_framing
 from models.renderer import AngleJob, Rendered
 from models.specs import AngleSpec
+from storage.errors import StorageError
 from storage.objects import BlobRef
 from storage.opening import open_store
 from storage.records import AngleRecord
@@ -20,6 +22,7 @@ from tasks.ingest import decode_png, encode_png
 from tasks.policies import WHILE_TRANSIENT
 from tasks.progress import follow
 from tasks.renderers import RendererSpec, renderer_for
+from tasks.spool import bring_in, set_aside
 
 
 @task(name="encode-reference", task_run_name="encode reference", **WHILE_TRANSIENT)
@@ -36,39 +39,49 @@ def encode_reference(specs: Sequence[AngleSpec], master: BlobRef, renderer: Rend
 
 @task(name="render-angle", task_run_name="{spec.name}", **WHILE_TRANSIENT)
 def render_angle(spec: AngleSpec, master: BlobRef, renderer: RendererSpec, store_url: str, run_id: str) -> AngleRecord:
-    """Encode the instruction, sample, decode and keep one angle.
+    """Encode the instruction, sample, decode and keep one angle, or keep what a try before has set aside.
 
     Raises:
         ModelError: The model cannot be loaded, or cannot render this angle.
         StorageError: The master cannot be read back, or the picture cannot be kept.
     """
+    if record := bring_in(renderer.spool, spec, open_store(store_url)):
+        return record
     job = AngleJob(prompt=spec.instruction.prompt, seed=spec.seed)
     read = partial(read_reference, spec, master, store_url)
     with closing(renderer_for(renderer).render(master.sha256, read, job)) as events:
         rendered = follow(spec.name, events)
-    return keep_picture(spec, rendered, store_url, run_id)
+    return keep_picture(spec, rendered, renderer.spool, store_url, run_id)
 
 
-def keep_picture(spec: AngleSpec, rendered: Rendered, store_url: str, run_id: str) -> AngleRecord:
+def keep_picture(spec: AngleSpec, rendered: Rendered, spool: Path, store_url: str, run_id: str) -> AngleRecord:
     """Bring a rendered picture back to the master's size, keep it, and make it findable as finished.
 
     Raises:
-        StorageError: The store does not take it.
+        StorageError: The store does not take it; it is set aside in `spool`.
     """
     start = time.perf_counter()
     store = open_store(store_url)
-    picture = undo_framing(Image.fromarray(rendered.picture), spec.framing)
-    reference = store.put_blob(encode_png(picture), "image/png")
+    picture = encode_png(undo_framing(Image.fromarray(rendered.picture), spec.framing))
     record = AngleRecord(
         name=spec.name,
         fingerprint=spec.fingerprint,
         spec=spec.model_dump(mode="json"),
-        picture=reference,
-        stage_times_s=rendered.stage_times_s | {"store": time.perf_counter() - start},
+        picture=BlobRef.of(picture, "image/png"),
+        stage_times_s=rendered.stage_times_s,
         run_id=run_id,
         rendered_at=datetime.now(UTC).isoformat(),
     )
-    return keep_angle(store, record)
+    try:
+        store.put_blob(picture, record.picture.media_type)
+        return keep_angle(store, _with_time(record, start))
+    except StorageError:
+        set_aside(spool, picture, _with_time(record, start))
+        raise
+
+
+def _with_time(record: AngleRecord, start: float) -> AngleRecord:
+    return record.model_copy(update={"stage_times_s": record.stage_times_s | {"store": time.perf_counter() - start}})
 
 
 def read_reference(spec: AngleSpec, master: BlobRef, store_url: str) -> Image.Image:

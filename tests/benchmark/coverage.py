@@ -50,6 +50,7 @@ from tests.stock import stock_picture, stock_pipeline
 
 MASTER = Path("docs/pictures/example_master.png")
 WEIGHTS = Path("weights")
+SPOOL = Path(".mastershot/spool")
 PROMPTS = [phrase(PRESETS[preset], MINIATURE.dialect).prompt for preset in DEFAULT_COVERAGE]
 NUM_CORES = len(os.sched_getaffinity(0))
 
@@ -98,7 +99,7 @@ def run_bare(renderer: InProcessRenderer, store: str, seed: int) -> None:
         # A new name: the master is encoded anew in every round.
         *_, rendered = renderer.render(f"{master.picture.sha256}-{seed}", lambda: picture, job)
         assert isinstance(rendered, Rendered)
-        return keep_picture(spec, rendered, store, run_id)
+        return keep_picture(spec, rendered, SPOOL, store, run_id)
 
     with ThreadPoolExecutor(len(specs)) as threads:
         records = tuple(threads.map(render, specs))

@@ -29,7 +29,8 @@ def installation(tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch)
     """Settings that point into a temporary folder, with a master of the film stage in it."""
     view = render_view(make_scene(7), camera_for(Pose()), 280, 160, samples_per_axis=1)
     Image.fromarray(view.picture).save(tmp_path / "master.png")
-    variables = {"STORE": str(tmp_path / "store"), "WEIGHTS": str(weights), "MASTER_FOLDERS": f'["{tmp_path}"]'}
+    folders = {"STORE": str(tmp_path / "store"), "SPOOL": str(tmp_path / "spool"), "WEIGHTS": str(weights)}
+    variables = folders | {"MASTER_FOLDERS": f'["{tmp_path}"]'}
     for name, value in variables.items():
         monkeypatch.setenv(f"MASTERSHOT_{name}", value)
     return Installation(folder=tmp_path)
