@@ -100,7 +100,8 @@ class S3Store:
         check_key(key)
         self._create_bucket(self._index, is_versioned=False)
         put = self._put_if_absent if self._probe_conditions() else self._put_if_missing
-        if not put(key, data) and not self._holds(key, data):
+        is_folder = bool(self._list_keys(self._index, f"{key}/"))  # not every server refuses what no folder can keep
+        if is_folder or (not put(key, data) and not self._holds(key, data)):
             msg = f"Something else already stands at {self.locate_record(key)}: read it, or choose another key."
             raise ConflictError(msg)
 
