@@ -1,6 +1,6 @@
 # The menu. Every target sets up what it needs on a machine with Python 3.11+ and make.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench bench-parts bench-full bench-reports train eval eval-metrics fetch serve lock
+.PHONY: help setup demo test check format bench bench-parts bench-full bench-reports train eval eval-metrics fetch serve store ceph lock
 
 PYTHON := .venv/bin/python
 TRAIN := $(PYTHON) -m models.miniature.training
@@ -79,6 +79,13 @@ fetch: setup ## fetch the files of a profile from the hub: PROFILE=qwen-edit-251
 
 serve: setup ## Prefect server with UI, worker and deployments, until Ctrl-C
 	PREFECT_LOGGING_LEVEL=INFO $(PYTHON) -m deployments.serve
+
+store: setup ## an S3 store on this machine, kept in .mastershot/seaweedfs, until Ctrl-C: STORE_PORT=9000
+	@$(PYTHON) -m deployments.store
+
+ceph: ## install the object gateway of Ceph, which tests run against if it is there; Debian, as root
+	apt-get update
+	apt-get install --yes --no-install-recommends ceph-base ceph-common ceph-mon ceph-osd radosgw
 
 lock: ## resolve pyproject.toml anew into requirements.lock
 	uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-header --no-annotate --universal \

@@ -23,7 +23,7 @@ from storage.objects import Store
 from storage.opening import open_store
 from storage.queries import find_drift, find_worst, rank_profiles
 from storage.reports import REPORT_SCHEMA_VERSION, Kind, list_columns, write_frame
-from tests.seaweed import SeaweedServer
+from tests.servers import S3Server
 
 MEDIA_TYPE = "application/vnd.apache.parquet"
 FILLERS = {pl.String: "x", pl.Int32: 3, pl.Int64: 3, pl.Float64: 0.5, pl.Boolean: True}
@@ -248,7 +248,7 @@ def test_part_that_goes_away_while_compacting_is_told(monkeypatch: pytest.Monkey
     assert count(rival) == expect(("film", "street", 1), ("film", "street", 2))
 
 
-def test_refusal_of_the_server_holds_no_secret(seaweed: SeaweedServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_refusal_of_the_server_holds_no_secret(seaweed: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """Wrong credentials are told, without them."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", seaweed.access_key)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong-secret")

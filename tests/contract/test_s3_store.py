@@ -27,7 +27,7 @@ from storage.errors import (
 from storage.objects import BlobRef
 from storage.opening import open_store
 from storage.s3 import S3Store
-from tests.seaweed import SeaweedServer
+from tests.servers import S3Server
 
 LOST_KEY = "lost-answer"
 
@@ -108,9 +108,9 @@ def serve(stub: type[Stub]) -> Generator[str]:
             thread.join()
 
 
-def store_at(endpoint: str, bucket_prefix: str, secret_key: str = SeaweedServer.secret_key) -> S3Store:
+def store_at(endpoint: str, bucket_prefix: str, secret_key: str = S3Server.secret_key) -> S3Store:
     """Make a store with the test server's credentials."""
-    provider = StaticProvider(SeaweedServer.access_key, secret_key)
+    provider = StaticProvider(S3Server.access_key, secret_key)
     return S3Store(endpoint, bucket_prefix=bucket_prefix, region="us-east-1", is_secure=False, credentials=provider)
 
 
@@ -120,7 +120,7 @@ def prefix() -> str:
     return f"t{uuid4().hex[:12]}"
 
 
-def test_blobs_are_versioned_and_records_are_not(seaweed: SeaweedServer, prefix: str) -> None:
+def test_blobs_are_versioned_and_records_are_not(seaweed: S3Server, prefix: str) -> None:
     """The first put sets up both buckets, also where one was made without versions, and lists only what was put."""
     client = seaweed.client()
     client.make_bucket(bucket_name=f"{prefix}-scenes")
@@ -132,7 +132,7 @@ def test_blobs_are_versioned_and_records_are_not(seaweed: SeaweedServer, prefix:
     assert client.get_bucket_versioning(bucket_name=f"{prefix}-scenes-index").status != ENABLED
 
 
-def test_reading_creates_nothing(seaweed: SeaweedServer, prefix: str) -> None:
+def test_reading_creates_nothing(seaweed: S3Server, prefix: str) -> None:
     """Before the first put there is nothing, and reading leaves it so."""
     store = store_at(seaweed.endpoint, prefix)
     assert store.list_records("") == []
@@ -142,7 +142,7 @@ def test_reading_creates_nothing(seaweed: SeaweedServer, prefix: str) -> None:
     assert not seaweed.client().bucket_exists(bucket_name=f"{prefix}-scenes-index")
 
 
-def test_older_version_mends_a_corrupt_blob(seaweed: SeaweedServer, prefix: str) -> None:
+def test_older_version_mends_a_corrupt_blob(seaweed: S3Server, prefix: str) -> None:
     """A blob that someone overwrote is read from the version before."""
     store = store_at(seaweed.endpoint, prefix)
     ref = store.put_blob(b"data", "image/png")
@@ -150,7 +150,7 @@ def test_older_version_mends_a_corrupt_blob(seaweed: SeaweedServer, prefix: str)
     assert store.get_blob(ref) == b"data"
 
 
-def test_media_type_reaches_the_browser(seaweed: SeaweedServer, prefix: str) -> None:
+def test_media_type_reaches_the_browser(seaweed: S3Server, prefix: str) -> None:
     """A blob opens as what it was first put as, a view as what its reference says."""
     store = store_at(seaweed.endpoint, prefix)
     ref = store.put_blob(b"data", "image/png")
@@ -159,7 +159,7 @@ def test_media_type_reaches_the_browser(seaweed: SeaweedServer, prefix: str) -> 
         assert seaweed.client().stat_object(bucket_name=f"{prefix}-scenes", object_name=key).content_type == media_type
 
 
-def test_view_is_copied_once(seaweed: SeaweedServer, prefix: str) -> None:
+def test_view_is_copied_once(seaweed: S3Server, prefix: str) -> None:
     """A view that is put again is no new version in the bucket, which keeps them all; another blob is one."""
     store = store_at(seaweed.endpoint, prefix)
 
@@ -175,7 +175,7 @@ def test_view_is_copied_once(seaweed: SeaweedServer, prefix: str) -> None:
 
 
 def test_server_that_ignores_conditions_is_found_out(
-    seaweed: SeaweedServer, prefix: str, caplog: pytest.LogCaptureFixture
+    seaweed: S3Server, prefix: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Without conditional puts a record still is not overwritten, and one warning says what is weaker."""
     with serve(forgetful(seaweed.endpoint)) as endpoint:
@@ -188,9 +188,7 @@ def test_server_that_ignores_conditions_is_found_out(
     assert [record.levelname for record in caplog.records if record.name == "storage.conditions"] == ["WARNING"]
 
 
-def test_lost_answer_is_settled_by_the_retry(
-    seaweed: SeaweedServer, prefix: str, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_lost_answer_is_settled_by_the_retry(seaweed: S3Server, prefix: str, caplog: pytest.LogCaptureFixture) -> None:
     """A put that won and whose answer was lost is transient, then a success; no signature is logged or raised."""
     with serve(losing(seaweed.endpoint)) as endpoint:
         with pytest.raises(StoreUnavailableError) as caught:
@@ -199,7 +197,7 @@ def test_lost_answer_is_settled_by_the_retry(
     assert "Signature" not in caplog.text + "".join(traceback.format_exception(caught.value))
 
 
-def test_wrong_secret_is_told(seaweed: SeaweedServer, prefix: str) -> None:
+def test_wrong_secret_is_told(seaweed: S3Server, prefix: str) -> None:
     """Wrong credentials are no transient fault, and are not repeated."""
     store = store_at(seaweed.endpoint, prefix, secret_key="wrong-secret")  # noqa: S106
     with pytest.raises(StoreReadOnlyError) as caught:

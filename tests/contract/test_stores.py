@@ -1,4 +1,4 @@
-"""What every store promises, on a real folder and on a real S3 server."""
+"""What every store promises, on a real folder and on real S3 servers."""
 
 import posixpath
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from storage.errors import ConflictError, CorruptObjectError, InvalidKeyError, MissingObjectError, StorageError
 from storage.objects import MAX_KEY_LENGTH, BlobRef, Store
 from storage.opening import open_store
-from tests.seaweed import SeaweedServer
+from tests.servers import S3Server
 
 NUM_RACERS = 8
 KEY_CHARACTERS = "abzABZ019._=-"
@@ -35,10 +35,13 @@ class Backend:
     damage: Callable[[str, bytes], None]
 
 
-@pytest.fixture(params=["directory", "s3"])
+@pytest.fixture(params=["directory", "seaweed", "ceph"])
 def backend(request: pytest.FixtureRequest) -> Backend:
     """Choose the back end under test."""
-    return request.getfixturevalue(f"{request.param}_backend")
+    if request.param == "directory":
+        return request.getfixturevalue("directory_backend")
+    server: S3Server = request.getfixturevalue(request.param)
+    return s3_backend(server, request.getfixturevalue("monkeypatch"))
 
 
 @pytest.fixture
@@ -51,12 +54,11 @@ def directory_backend(tmp_path: Path) -> Backend:
     )
 
 
-@pytest.fixture
-def s3_backend(seaweed: SeaweedServer, monkeypatch: pytest.MonkeyPatch) -> Backend:
+def s3_backend(server: S3Server, monkeypatch: pytest.MonkeyPatch) -> Backend:
     """Open buckets that tests share, for the first put into new ones takes 0.2 s; `name` keeps tests apart."""
-    for variable, value in seaweed.environment.items():
+    for variable, value in server.environment.items():
         monkeypatch.setenv(variable, value)
-    client = seaweed.client()
+    client = server.client()
 
     def read(address: str) -> bytes:
         bucket, _, key = address.removeprefix("s3://").partition("/")
@@ -68,7 +70,7 @@ def s3_backend(seaweed: SeaweedServer, monkeypatch: pytest.MonkeyPatch) -> Backe
             client.remove_object(bucket_name=bucket, object_name=key, version_id=version.version_id)
         client.put_object(bucket_name=bucket, object_name=key, data=BytesIO(data), length=len(data))
 
-    return Backend(store=open_store(seaweed.url("contract")), read=read, damage=damage)
+    return Backend(store=open_store(server.url("contract")), read=read, damage=damage)
 
 
 @pytest.fixture

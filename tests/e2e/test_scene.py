@@ -9,7 +9,7 @@ from storage.reports import REPORT_SCHEMA, read_report
 from tasks.coverage import spec_of
 from tasks.requests import DEFAULT_COVERAGE
 from tests.e2e.installation import Installation, count_tasks, find_artifacts, listening
-from tests.seaweed import SeaweedServer
+from tests.servers import S3Server
 
 
 def test_a_run_leaves_a_whole_version(installation: Installation) -> None:
@@ -120,9 +120,7 @@ def test_a_real_photograph_keeps_its_shape(installation: Installation) -> None:
         assert installation.picture(record).size == (300, 480)
 
 
-def test_the_same_flow_on_s3(
-    installation: Installation, seaweed: SeaweedServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_same_flow_on_s3(installation: Installation, seaweed: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a real S3 server a run leaves the same pictures, finds them again, and renders nothing twice."""
     on_disk = installation.run(seed=9)
     for name, value in seaweed.environment.items():

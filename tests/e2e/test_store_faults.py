@@ -6,6 +6,7 @@ from threading import Timer
 import pytest
 
 from storage.opening import open_store
+from tasks.progress import Listener
 from tests.e2e.installation import Installation, count_tasks, listening
 from tests.fault_proxy import Fault, FaultProxy, stand_before
 from tests.seaweed import SeaweedServer
@@ -25,7 +26,7 @@ def proxy(seaweed: SeaweedServer, monkeypatch: pytest.MonkeyPatch) -> Generator[
         yield proxy
 
 
-def fail_from_the_last_step(proxy: FaultProxy, fault: Fault, steps: list[str], for_s: float = 0.0) -> object:
+def fail_from_the_last_step(proxy: FaultProxy, fault: Fault, steps: list[str], for_s: float = 0.0) -> Listener:
     """Return a listener that counts steps, and has every request fail once the first picture is sampled."""
 
     def hear(angle: str, step: int, num_steps: int) -> None:

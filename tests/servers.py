@@ -1,0 +1,75 @@
+"""Real S3 servers for tests: where one listens, who may use it, and who else is to."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Self
+from urllib.parse import urlencode, urlsplit
+
+from minio import Minio
+from minio.credentials.credentials import Credentials
+from minio.signer import sign_v4_s3
+from urllib3 import PoolManager, Retry
+
+REGION = "us-east-1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class S3Server:
+    """Where a server listens, and with whose credentials it is used."""
+
+    endpoint: str
+    add_user: Callable[[Self, str], tuple[str, str]]
+    """Makes a user who may do nothing, and returns the credentials."""
+    access_key: str = "mastershot"
+    secret_key: str = "not-a-secret"  # noqa: S105
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The credentials as a process finds them."""
+        return {"AWS_ACCESS_KEY_ID": self.access_key, "AWS_SECRET_ACCESS_KEY": self.secret_key}
+
+    def url(self, bucket_prefix: str) -> str:
+        """Name the server for `open_store`; another prefix is another, empty store."""
+        return f"s3://{self.endpoint}/{bucket_prefix}?secure=0"
+
+    def client(self) -> Minio:
+        """Open a client of the test's own, to look behind the store."""
+        return Minio(
+            endpoint=self.endpoint,
+            access_key=self.access_key,
+            secret_key=self.secret_key,
+            region=REGION,
+            secure=False,
+            http_client=PoolManager(retries=Retry(total=0)),
+        )
+
+    def as_user(self, name: str, policy: str) -> Self:
+        """Make a user who may do what a policy says, and return the server as that user sees it."""
+        access_key, secret_key = self.add_user(self, name)
+        self.call_iam("PutUserPolicy", UserName=name, PolicyName=name, PolicyDocument=policy)
+        return replace(self, access_key=access_key, secret_key=secret_key)
+
+    def call_iam(self, action: str, **parameters: str) -> str:
+        """Ask the server's administration of users, which speaks the language of AWS at the same port."""
+        body = urlencode({"Action": action, "Version": "2010-05-08", **parameters}).encode()
+        digest, now, url = sha256(body).hexdigest(), datetime.now(UTC), f"http://{self.endpoint}/"
+        headers = sign_v4_s3(
+            method="POST",
+            url=urlsplit(url),
+            region=REGION,
+            headers={
+                "Host": self.endpoint,
+                "Content-Type": "application/x-www-form-urlencoded",
+                "x-amz-content-sha256": digest,
+                "x-amz-date": now.strftime("%Y%m%dT%H%M%SZ"),
+            },
+            credentials=Credentials(self.access_key, self.secret_key),
+            content_sha256=digest,
+            date=now,
+        )
+        signed = {name: str(value) for name, value in headers.items()}
+        response = PoolManager().request("POST", url, body=body, headers=signed)
+        assert response.status == 200, response.data
+        return response.data.decode()
