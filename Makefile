@@ -1,6 +1,6 @@
 # The menu. Every target sets up what it needs on a machine with Python 3.11+ and make.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench bench-parts bench-full bench-reports train eval eval-metrics fetch serve store ceph lock
+.PHONY: help setup demo test check format bench bench-parts bench-full bench-reports chaos train eval eval-metrics fetch serve store ceph lock
 
 PYTHON := .venv/bin/python
 TRAIN := $(PYTHON) -m models.miniature.training
@@ -8,6 +8,7 @@ SEED ?= 0
 SCENE ?= example
 MASTER ?= docs/pictures/example_master.png
 PROFILE ?= qwen-edit-2511
+STORE ?= seaweed
 
 export PREFECT_HOME ?= $(CURDIR)/.mastershot/prefect
 export PREFECT_SERVER_ANALYTICS_ENABLED ?= false
@@ -52,6 +53,9 @@ bench-full: setup ## time six angles at the true size of Qwen-Image-Edit, random
 
 bench-reports: setup ## time questions to a million rows of reports
 	$(PYTHON) -m tests.benchmark.queries
+
+chaos: setup ## kill writers and servers for twenty rounds and look for what was lost: STORE=directory, seaweed or ceph
+	$(PYTHON) -m tests.chaos "$(STORE)"
 
 train: setup ## make the weights of the miniature again, recipe by recipe; begins where it stopped, takes hours
 	$(TRAIN).views

@@ -58,7 +58,8 @@ mon cluster log file = {folder}/cluster.log
 mon initial members = a
 [osd]
 osd data = {folder}/osd
-osd objectstore = memstore
+osd objectstore = {objectstore}
+bluestore block size = 4294967296
 osd client watch timeout = 3
 [client.rgw]
 rgw data = {folder}/rgw
@@ -77,11 +78,11 @@ def ceph(tmp_path_factory: pytest.TempPathFactory) -> Generator[S3Server]:
 
 
 @contextmanager
-def run_ceph(folder: Path) -> Generator[S3Server]:
-    """Start a cluster of one, wait until its gateway answers, and end all of it."""
+def run_ceph(folder: Path, objectstore: str = "memstore") -> Generator[S3Server]:
+    """Start a cluster of one, wait until its gateway answers, and end all of it; `bluestore` keeps data on the disk."""
     mon_port, rgw_port = (port for port, _ in zip(filter(is_free, PORTS), range(2), strict=False))
     osd_id = str(uuid4())
-    fsid = _write_settings(folder, mon_port, rgw_port)
+    fsid = _write_settings(folder, mon_port, rgw_port, objectstore)
     variables = {**os.environ, "CEPH_CONF": str(folder / "ceph.conf")}
     with ExitStack() as stack:
         _run(
@@ -108,10 +109,10 @@ def run_ceph(folder: Path) -> Generator[S3Server]:
         yield server
 
 
-def _write_settings(folder: Path, mon_port: int, rgw_port: int) -> str:
+def _write_settings(folder: Path, mon_port: int, rgw_port: int, objectstore: str) -> str:
     """Write settings and keys of a new cluster, and return its id."""
     fsid = str(uuid4())
-    settings = SETTINGS.format(fsid=fsid, folder=folder, mon_port=mon_port, rgw_port=rgw_port)
+    settings = SETTINGS.format(fsid=fsid, folder=folder, mon_port=mon_port, rgw_port=rgw_port, objectstore=objectstore)
     (folder / "ceph.conf").write_text(settings)
     sections: list[str] = []
     for name, capabilities in CAPABILITIES.items():

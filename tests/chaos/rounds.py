@@ -21,7 +21,7 @@ from storage.records import Manifest
 from tests.chaos.writers import Job, race, write_versions
 
 NUM_WRITERS, NUM_SCENES = 8, 4
-FIRST_S, LATER_S = (0.3, 1.5), (0.2, 0.8)
+FIRST_S, LATER_S = (1.0, 3.0), (1.0, 2.0)
 """How long all writers, and then those that are left, may write."""
 SETTLE_S = 30.0
 PROCESSES = get_context("forkserver")

@@ -10,7 +10,7 @@ from storage.errors import StorageError, StoreReadOnlyError, StoreUnavailableErr
 from storage.objects import BlobRef
 from storage.s3 import S3Store
 from tests.fault_proxy import Fault, FaultProxy, stand_before
-from tests.seaweed import SeaweedServer
+from tests.servers import S3Server
 
 PICTURE = bytes(range(256)) * 2_000
 KEY = "versions/scene/v000001/manifest.json"
@@ -18,10 +18,16 @@ FAULTS: tuple[Fault, ...] = ("unreachable", "lose answer", "cut answer", "bend a
 PERSISTENT = 100
 
 
+@pytest.fixture(params=["seaweed", "ceph"])
+def server(request: pytest.FixtureRequest) -> S3Server:
+    """A real server of each kind."""
+    return request.getfixturevalue(request.param)
+
+
 @pytest.fixture
-def proxy(seaweed: SeaweedServer) -> Generator[FaultProxy]:
+def proxy(server: S3Server) -> Generator[FaultProxy]:
     """A proxy before the real server."""
-    with stand_before(seaweed.endpoint) as proxy:
+    with stand_before(server.endpoint) as proxy:
         yield proxy
 
 
@@ -33,7 +39,7 @@ def prefix() -> str:
 
 def open_at(endpoint: str, prefix: str) -> S3Store:
     """Open a store at an endpoint, with the credentials of the real server."""
-    provider = StaticProvider(SeaweedServer.access_key, SeaweedServer.secret_key)
+    provider = StaticProvider(S3Server.access_key, S3Server.secret_key)
     return S3Store(endpoint, bucket_prefix=prefix, region="us-east-1", is_secure=False, credentials=provider)
 
 
@@ -48,11 +54,9 @@ def attempt(what: Callable[[], object]) -> StorageError | None:
 
 @pytest.mark.parametrize("times", [1, PERSISTENT])
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_picture_is_never_another(
-    seaweed: SeaweedServer, proxy: FaultProxy, prefix: str, fault: Fault, times: int
-) -> None:
+def test_a_picture_is_never_another(server: S3Server, proxy: FaultProxy, prefix: str, fault: Fault, times: int) -> None:
     """Whatever happens to its put, a picture is read back as it was, or the put or the read says that it failed."""
-    near, far = open_at(seaweed.endpoint, prefix), open_at(proxy.endpoint, prefix)
+    near, far = open_at(server.endpoint, prefix), open_at(proxy.endpoint, prefix)
     near.put_blob(b"the buckets are there", "text/plain")
     proxy.make(fault, "PUT", "blobs/sha256", times)
     said = attempt(lambda: far.put_blob(PICTURE, "image/png"))
@@ -67,11 +71,9 @@ def test_a_picture_is_never_another(
 
 @pytest.mark.parametrize("times", [1, PERSISTENT])
 @pytest.mark.parametrize("fault", FAULTS[:4])
-def test_a_read_is_right_or_fails(
-    seaweed: SeaweedServer, proxy: FaultProxy, prefix: str, fault: Fault, times: int
-) -> None:
+def test_a_read_is_right_or_fails(server: S3Server, proxy: FaultProxy, prefix: str, fault: Fault, times: int) -> None:
     """A body that was cut or bent on its way is never taken for the picture."""
-    ref = open_at(seaweed.endpoint, prefix).put_blob(PICTURE, "image/png")
+    ref = open_at(server.endpoint, prefix).put_blob(PICTURE, "image/png")
     proxy.make(fault, "GET", "blobs/sha256", times)
     far = open_at(proxy.endpoint, prefix)
     read: list[bytes] = []
@@ -83,11 +85,9 @@ def test_a_read_is_right_or_fails(
 
 @pytest.mark.parametrize("times", [1, PERSISTENT])
 @pytest.mark.parametrize("fault", FAULTS)
-def test_one_commit_is_one_version(
-    seaweed: SeaweedServer, proxy: FaultProxy, prefix: str, fault: Fault, times: int
-) -> None:
+def test_one_commit_is_one_version(server: S3Server, proxy: FaultProxy, prefix: str, fault: Fault, times: int) -> None:
     """A commit whose answer was lost is settled by its retry: one manifest of the right bytes, and no other."""
-    near, far = open_at(seaweed.endpoint, prefix), open_at(proxy.endpoint, prefix)
+    near, far = open_at(server.endpoint, prefix), open_at(proxy.endpoint, prefix)
     near.put_record("somebody/else", b"{}")
     manifest = b'{"number": 1}' * 50
     proxy.make(fault, "PUT", "versions/", times)
@@ -98,11 +98,11 @@ def test_one_commit_is_one_version(
     assert near.list_records("versions/") == [KEY]
     assert near.get_record(KEY) == manifest
     bucket = f"{prefix}-scenes-index"
-    found = seaweed.client().list_objects(bucket_name=bucket, prefix=KEY, include_version=True)
+    found = server.client().list_objects(bucket_name=bucket, prefix=KEY, include_version=True)
     assert len(list(found)) == 1
 
 
-def test_credentials_that_were_revoked_are_told(seaweed: SeaweedServer, proxy: FaultProxy, prefix: str) -> None:
+def test_credentials_that_were_revoked_are_told(server: S3Server, proxy: FaultProxy, prefix: str) -> None:
     """A refusal in the middle of everything is no network trouble, is not tried again, and names what to check."""
     far = open_at(proxy.endpoint, prefix)
     far.put_blob(b"before", "text/plain")
@@ -110,4 +110,4 @@ def test_credentials_that_were_revoked_are_told(seaweed: SeaweedServer, proxy: F
     with pytest.raises(StoreReadOnlyError, match="check the credentials"):
         far.put_blob(PICTURE, "image/png")
     assert [fault for _, _, fault in proxy.seen].count("refuse") == 1
-    assert open_at(seaweed.endpoint, prefix).has_blob(BlobRef.of(b"before", "text/plain"))
+    assert open_at(server.endpoint, prefix).has_blob(BlobRef.of(b"before", "text/plain"))

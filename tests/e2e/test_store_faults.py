@@ -9,14 +9,14 @@ from storage.opening import open_store
 from tasks.progress import Listener
 from tests.e2e.installation import Installation, count_tasks, listening
 from tests.fault_proxy import Fault, FaultProxy, stand_before
-from tests.seaweed import SeaweedServer
+from tests.servers import S3Server
 
 NUM_STEPS = 8
 AWAY_S = 3.0
 
 
 @pytest.fixture
-def proxy(seaweed: SeaweedServer, monkeypatch: pytest.MonkeyPatch) -> Generator[FaultProxy]:
+def proxy(seaweed: S3Server, monkeypatch: pytest.MonkeyPatch) -> Generator[FaultProxy]:
     """The store of the settings is a real server behind a proxy."""
     for name, value in seaweed.environment.items():
         monkeypatch.setenv(name, value)
