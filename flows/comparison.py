@@ -25,6 +25,7 @@ from tasks.comparison import (
 from tasks.comparison_request import ComparisonRequest, parse_comparison
 from tasks.errors import InvalidRequestError
 from tasks.ingest import ingest_master
+from tasks.store_check import check_store
 
 
 @flow(name="compare-tools", validate_parameters=False)
@@ -39,6 +40,7 @@ def compare_tools(request: ComparisonRequest) -> Comparison:
     store, folders = settings.store, settings.master_folders
     request = parse_comparison(request)
     profile = choose_profile(request, settings.weights)
+    check_store(store)
     masters = {scene.scene: ingest_master(scene.master, folders, store) for scene in request.scenes}
     collected = [collect_pictures(tool, request, masters, folders, store) for tool in request.tools]
     candidates = [candidate for pictures in collected for candidate in pictures]

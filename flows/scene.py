@@ -24,6 +24,7 @@ from tasks.renderers import RendererSpec
 from tasks.requests import SceneRequest, parse_request
 from tasks.score import score_scene
 from tasks.showing import lay_out_views, show_coverage
+from tasks.store_check import check_store
 from tasks.takes import Scored, Takes, add_takes, plan_retakes
 
 
@@ -51,6 +52,7 @@ def render_scene(request: SceneRequest) -> Manifest:
     # Both parts stay the same over all retries of a flow run, so that a retry knows what the tries before it did.
     run_id = f"{flow_run.scheduled_start_time.astimezone(UTC):%Y%m%dT%H%M%S}Z-{flow_run.id[-12:]}"
 
+    check_store(store)
     master = ingest_master(request.master, settings.master_folders, store)
     specs = plan_coverage(request, master, settings.weights, settings.arithmetic)
     renderer = RendererSpec.of(specs[0], settings.weights, settings.machine, settings.spool)

@@ -9,6 +9,7 @@ StorageError
 ├── StoreReadOnlyError       the store, or this user's permission, refuses
 ├── StoreUnavailableError    network, server or disk trouble: the transient one
 ├── InvalidKeyError          the key cannot name an object
+├── UnsafeStoreError         the store cannot do what keeps work safe, or what its address asks
 ├── UnreadableFileError      a file to be put cannot be read, or changed meanwhile
 └── UnknownStoreError        the address names no store that can be spoken with
 ```
@@ -47,6 +48,10 @@ class StoreUnavailableError(StorageError):
 
 class InvalidKeyError(StorageError):
     """The key cannot name an object."""
+
+
+class UnsafeStoreError(StorageError):
+    """The store cannot do what keeps work safe, or what its address asks for."""
 
 
 class UnreadableFileError(StorageError):

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote
 
+from storage.buckets import S3Address, Safeguards
 from storage.directory import DirectoryStore
 from storage.errors import UnknownStoreError
 from storage.objects import Housekeeper, Store
@@ -16,15 +17,18 @@ _S3_URL = re.compile(
     r"(?:/(?:(?P<bucket_prefix>[a-z0-9](?:[a-z0-9-]{0,47}[a-z0-9])?)/?)?)?"
     r"(?:\?(?P<options>[^#]*))?"
 )
+_S3_OPTIONS = {"secure": "1", "region": "us-east-1", "lock_days": "0", "encryption": "none"}
+_S3_PATTERNS = {"secure": "[01]", "region": ".+", "lock_days": r"\d{1,5}", "encryption": "none|sse-s3"}
 
 
 def open_store(url: str) -> Store:
     """Open the store at an address; nothing is created or asked before the first use.
 
     - `folder`, `/folder` or `file:///folder`: a folder.
-    - `s3://host[:port][/prefix][?secure=1&region=us-east-1]`: an S3 server, over TLS unless `secure=0`. Its buckets
-      are `scenes` and `scenes-index`, or `prefix-scenes` and `prefix-scenes-index`. Credentials never stand in the
-      address; they come from the environment or the AWS credentials file.
+    - `s3://host[:port][/prefix][?secure=1&region=us-east-1&lock_days=0&encryption=none]`: an S3 server, over TLS
+      unless `secure=0`. Its buckets are `scenes` and `scenes-index`, or `prefix-scenes` and `prefix-scenes-index`; with
+      `lock_days` blobs can be locked for so long, with `encryption=sse-s3` the server encrypts all. Credentials never
+      stand in the address; they come from the environment or the AWS credentials file.
 
     Raises:
         UnknownStoreError: the address has another form.
@@ -38,32 +42,49 @@ def open_housekeeper(url: str) -> Housekeeper:
     Raises:
         UnknownStoreError: the address has another form.
     """
+    place = parse_store(url)
+    if isinstance(place, Path):
+        return DirectoryStore(place)
+    return S3Store(
+        place.endpoint,
+        bucket_prefix=place.bucket_prefix,
+        region=place.region,
+        is_secure=place.is_secure,
+        safeguards=place.safeguards,
+    )
+
+
+def parse_store(url: str) -> Path | S3Address:
+    """Read the address of a store.
+
+    Raises:
+        UnknownStoreError: the address has another form.
+    """
     scheme = _SCHEME.match(url)
     if scheme and scheme[1].lower() == "s3":
-        return _open_s3(url)
-    return _open_directory(url, is_url=scheme is not None)
-
-
-def _open_directory(url: str, *, is_url: bool) -> DirectoryStore:
+        return _parse_s3(url)
     match = _FILE_URL.fullmatch(url)
-    path = unquote(match[1]) if match else "" if is_url else url
+    path = unquote(match[1]) if match else "" if scheme else url
     if not path or not path.isprintable():
         raise _unknown_store(url)
-    return DirectoryStore(Path(path))
+    return Path(path)
 
 
-def _open_s3(url: str) -> S3Store:
+def _parse_s3(url: str) -> S3Address:
     match = _S3_URL.fullmatch(url)
     given = parse_qsl(match["options"] or "", keep_blank_values=True) if match else []
-    options = {"secure": "1", "region": "us-east-1", **dict(given)}
-    is_known = options.keys() == {"secure", "region"} and options["secure"] in {"0", "1"} and options["region"]
+    options = _S3_OPTIONS | dict(given)
+    is_known = options.keys() == _S3_OPTIONS.keys() and all(
+        re.fullmatch(pattern, options[name]) for name, pattern in _S3_PATTERNS.items()
+    )
     if not match or not is_known:
         raise _unknown_store(url)
-    return S3Store(
-        match["endpoint"],
+    return S3Address(
+        endpoint=match["endpoint"],
         bucket_prefix=match["bucket_prefix"] or "",
         region=options["region"],
         is_secure=options["secure"] == "1",
+        safeguards=Safeguards(lock_days=int(options["lock_days"]), is_encrypted=options["encryption"] == "sse-s3"),
     )
 
 

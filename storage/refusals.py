@@ -17,6 +17,7 @@ from storage.errors import (
     StoreReadOnlyError,
     StoreUnavailableError,
     UnknownStoreError,
+    UnsafeStoreError,
 )
 
 ADVICE: dict[type[StorageError], str] = {
@@ -24,6 +25,7 @@ ADVICE: dict[type[StorageError], str] = {
     StoreReadOnlyError: "check the credentials, the clock, and what this user may do there",
     MissingObjectError: "check the key and the store, or make it again",
     StoreUnavailableError: "check that the server runs and can be reached, then try again",
+    UnsafeStoreError: "choose another server, or leave the option out of the store's address",
     UnknownStoreError: "check the host, port, region and secure option of the store's address",
 }
 
@@ -31,6 +33,7 @@ _KIND_BY_CODE: dict[str, type[StorageError]] = {
     "XMinioStorageFull": StoreFullError,
     "QuotaExceeded": StoreFullError,
     "XMinioAdminBucketQuotaExceeded": StoreFullError,
+    "NotImplemented": UnsafeStoreError,
     "BadDigest": StoreUnavailableError,
     "XAmzContentSHA256Mismatch": StoreUnavailableError,
     "XAmzContentChecksumMismatch": StoreUnavailableError,

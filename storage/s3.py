@@ -9,18 +9,17 @@ Servers and networks lie silently, so nothing rests on a promise that was not se
 reads are verified, a conditional put is probed before it is trusted, and an ETag is no identity.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Lock
 
-from minio.commonconfig import ENABLED, REPLACE, CopySource
+from minio.commonconfig import REPLACE, CopySource
 from minio.credentials.providers import Provider
-from minio.error import S3Error
-from minio.versioningconfig import VersioningConfig
 
 from storage.access import FoundCredentials, Server, open_pool
+from storage.buckets import Safeguards, create_bucket, lock_objects
 from storage.conditions import WriteOnce
 from storage.errors import ConflictError, CorruptObjectError, MissingObjectError, StoreUnavailableError
 from storage.files import measure
@@ -41,14 +40,20 @@ from storage.transfers import MAX_REQUEST_BYTES, fetch_object, get_object, open_
 
 _BLOBS = "blobs/sha256/"
 _VIEW_DIGEST = "x-amz-meta-sha256"
-_BUCKET_EXISTS = {"BucketAlreadyOwnedByYou", "BucketAlreadyExists"}
 
 
 class S3Store:
     """A `Housekeeper` on an S3 server, whose buckets the first put creates; for threads, not for forked processes."""
 
     def __init__(
-        self, endpoint: str, *, bucket_prefix: str, region: str, is_secure: bool, credentials: Provider | None = None
+        self,
+        endpoint: str,
+        *,
+        bucket_prefix: str,
+        region: str,
+        is_secure: bool,
+        credentials: Provider | None = None,
+        safeguards: Safeguards | None = None,
     ) -> None:
         """Remember a server, `host:port`; without a provider, credentials are looked for where the AWS tools look.
 
@@ -57,6 +62,7 @@ class S3Store:
         """
         self._scenes = f"{bucket_prefix}-scenes" if bucket_prefix else "scenes"
         self._index = f"{self._scenes}-index"
+        self._safeguards = safeguards or Safeguards()
         self._lock = Lock()
         self._ready_buckets: set[str] = set()
         self._pool = open_pool()
@@ -163,6 +169,19 @@ class S3Store:
         """Take away uploads in parts that were begun so long ago and never completed, and return how many."""
         return abort_uploads(self._client, self._pool, self._server, self._scenes, older_than)
 
+    def lock_blobs(self, refs: Iterable[BlobRef]) -> datetime | None:
+        """Keep blobs from deletion for as many days as the address says, and return until when; None if it says none.
+
+        Raises:
+            UnsafeStoreError: the bucket was made without locks.
+        """
+        if not self._safeguards.lock_days:
+            return None
+        until = datetime.now(UTC) + timedelta(days=self._safeguards.lock_days)
+        with translated(f"s3://{self._scenes}"):
+            lock_objects(self._client, self._scenes, [ref.key for ref in refs], until)
+        return until
+
     def list_reader_options(self) -> dict[str, str]:
         """Return how the server is reached and with whose credentials."""
         return self._server.list_reader_options()
@@ -184,18 +203,8 @@ class S3Store:
         with self._lock, translated(f"s3://{bucket}"):
             if bucket in self._ready_buckets:
                 return
-            if not self._client.bucket_exists(bucket_name=bucket):
-                self._make_bucket(bucket)
-            if is_versioned and self._client.get_bucket_versioning(bucket_name=bucket).status != ENABLED:
-                self._client.set_bucket_versioning(bucket_name=bucket, config=VersioningConfig(ENABLED))
+            create_bucket(self._client, bucket, self._safeguards, is_versioned=is_versioned)
             self._ready_buckets.add(bucket)
-
-    def _make_bucket(self, bucket: str) -> None:
-        try:
-            self._client.make_bucket(bucket_name=bucket)
-        except S3Error as exc:  # another process was faster
-            if exc.code not in _BUCKET_EXISTS:
-                raise
 
     def _keep(self, ref: BlobRef, send: Callable[[], None]) -> None:
         """Send a blob unless it is there, whole and fresh; if its answer is lost, look whether it has arrived."""

@@ -63,7 +63,7 @@ bluestore block size = 4294967296
 osd client watch timeout = 3
 [client.rgw]
 rgw data = {folder}/rgw
-rgw frontends = beast endpoint=127.0.0.1:{rgw_port}
+rgw frontends = beast endpoint=127.0.0.1:{rgw_port} tcp_nodelay=1
 rgw thread pool size = 64
 """
 

@@ -1,0 +1,97 @@
+"""The two buckets of an S3 store: what an address says of them, how they are made, and how they are guarded."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from minio import Minio
+from minio.commonconfig import ENABLED, GOVERNANCE
+from minio.error import S3Error
+from minio.retention import Retention
+from minio.sseconfig import Rule, SSEConfig
+from minio.versioningconfig import VersioningConfig
+
+from storage.errors import UnsafeStoreError
+
+_BUCKET_EXISTS = {"BucketAlreadyOwnedByYou", "BucketAlreadyExists"}
+_WITHOUT_LOCK = {"ObjectLockConfigurationNotFoundError", "NoSuchObjectLockConfiguration", "InvalidRequest"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Safeguards:
+    """What is asked of the buckets beyond versions."""
+
+    lock_days: int = 0
+    """A blob that is locked cannot be deleted for so long; 0 = no locks."""
+    is_encrypted: bool = False
+    """The server encrypts what it keeps, with keys of its own (SSE-S3)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class S3Address:
+    """What the address of an S3 store says."""
+
+    endpoint: str
+    bucket_prefix: str
+    region: str
+    is_secure: bool
+    safeguards: Safeguards
+
+    @property
+    def scenes(self) -> str:
+        """The bucket of blobs and views."""
+        return f"{self.bucket_prefix}-scenes" if self.bucket_prefix else "scenes"
+
+    @property
+    def index(self) -> str:
+        """The bucket of records."""
+        return f"{self.scenes}-index"
+
+
+def create_bucket(client: Minio, bucket: str, safeguards: Safeguards, *, is_versioned: bool) -> None:
+    """Make sure of a bucket and its settings; changes nothing, and needs no right to, where all is as it should be.
+
+    A lock needs versions, and can be had on most servers only when a bucket is made.
+    """
+    if not client.bucket_exists(bucket_name=bucket):
+        _make_bucket(client, bucket, has_lock=is_versioned and safeguards.lock_days > 0)
+    if is_versioned and client.get_bucket_versioning(bucket_name=bucket).status != ENABLED:
+        client.set_bucket_versioning(bucket_name=bucket, config=VersioningConfig(ENABLED))
+    if safeguards.is_encrypted and not client.get_bucket_encryption(bucket_name=bucket):
+        client.set_bucket_encryption(bucket_name=bucket, config=SSEConfig(Rule.new_sse_s3_rule()))
+
+
+def can_lock(client: Minio, bucket: str) -> bool:
+    """Tell whether the bucket was made to lock objects."""
+    try:
+        client.get_object_lock_config(bucket_name=bucket)
+    except S3Error as exc:
+        if exc.code in _WITHOUT_LOCK:
+            return False
+        raise
+    return True
+
+
+def lock_objects(client: Minio, bucket: str, keys: Iterable[str], until: datetime) -> None:
+    """Keep the newest version of each object from deletion, except by whoever may bypass governance; never shortens.
+
+    Raises:
+        UnsafeStoreError: The bucket was made without locks.
+    """
+    if not can_lock(client, bucket):
+        msg = f"The bucket s3://{bucket} cannot lock: have it made with lock_days in the address, or leave that out."
+        raise UnsafeStoreError(msg)
+    for key in keys:
+        version_id = client.stat_object(bucket_name=bucket, object_name=key).version_id
+        held = client.get_object_retention(bucket_name=bucket, object_name=key, version_id=version_id)
+        if not held or held.retain_until_date < until:
+            retention = Retention(GOVERNANCE, until)
+            client.set_object_retention(bucket_name=bucket, object_name=key, config=retention, version_id=version_id)
+
+
+def _make_bucket(client: Minio, bucket: str, *, has_lock: bool) -> None:
+    try:
+        client.make_bucket(bucket_name=bucket, object_lock=has_lock)
+    except S3Error as exc:  # another process was faster
+        if exc.code not in _BUCKET_EXISTS:
+            raise
