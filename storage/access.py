@@ -2,14 +2,28 @@
 
 from configparser import Error as ConfigError
 from dataclasses import KW_ONLY, dataclass
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import SplitResult, quote, urlencode
 
 from minio import Minio
 from minio.credentials.credentials import Credentials
 from minio.credentials.providers import AWSConfigProvider, ChainedProvider, EnvAWSProvider, EnvMinioProvider, Provider
-from urllib3 import PoolManager, Retry, Timeout
+from minio.signer import presign_v4
+from urllib3 import BaseHTTPResponse, PoolManager, Retry, Timeout
 
 from storage.errors import StoreReadOnlyError, UnknownStoreError
 from storage.refusals import ADVICE
+
+_REPEATED = Retry(
+    total=2,
+    backoff_factor=0.2,
+    status_forcelist=(500, 502, 503, 504),
+    raise_on_status=False,
+    respect_retry_after_header=False,
+)
+_SENT_ONCE = _REPEATED.new(read=0, other=0, status_forcelist=(503,), allowed_methods=None)
+"""Sent again only if it did not reach the server, or the server was too busy for it."""
 
 
 class FoundCredentials(Provider):
@@ -60,6 +74,22 @@ class Server:
             msg = f"No S3 server can be at {self.endpoint!r} in region {self.region!r}: {ADVICE[UnknownStoreError]}."
             raise UnknownStoreError(msg) from exc
 
+    def sign_query(self, method: str, bucket: str, query: dict[str, str]) -> str:
+        """Return an address that asks a bucket something for which the client has no method, signed for 10 minutes.
+
+        Raises:
+            StoreReadOnlyError: There are no credentials.
+        """
+        found = self.credentials.retrieve()
+        token = {"X-Amz-Security-Token": found.session_token} if found.session_token else {}
+        asked = urlencode(sorted((query | token).items()), quote_via=quote, safe="")
+        scheme, port = ("https", ":443") if self.is_secure else ("http", ":80")
+        url = SplitResult(scheme, self.endpoint.removesuffix(port), f"/{bucket}", asked, "")
+        signed = presign_v4(
+            method=method, url=url, region=self.region, credentials=found, date=datetime.now(UTC), expires=600
+        )
+        return signed.geturl()
+
     def list_reader_options(self) -> dict[str, str]:
         """Return what polars takes as `storage_options`, a secret among it.
 
@@ -77,13 +107,15 @@ class Server:
         return options | ({"aws_session_token": found.session_token} if found.session_token else {})
 
 
+class _Pool(PoolManager):
+    """Connections that repeat what may be repeated: a put whose answer was lost would become two versions."""
+
+    def urlopen(self, method: str, url: str, redirect: bool = True, **kw: Any) -> BaseHTTPResponse:  # noqa: ANN401, FBT001, FBT002 - as urllib3 has it
+        """Send a request."""
+        is_repeatable = method in {"GET", "HEAD", "DELETE"} or "partNumber=" in url
+        return super().urlopen(method, url, redirect, **{"retries": _REPEATED if is_repeatable else _SENT_ONCE, **kw})
+
+
 def open_pool() -> PoolManager:
     """Open connections that fail in seconds, where the client's own would wait for five minutes."""
-    retries = Retry(
-        total=2,
-        backoff_factor=0.2,
-        status_forcelist=(500, 502, 503, 504),
-        raise_on_status=False,
-        respect_retry_after_header=False,
-    )
-    return PoolManager(maxsize=16, block=True, timeout=Timeout(connect=5, read=60), retries=retries)
+    return _Pool(maxsize=16, block=True, timeout=Timeout(connect=5, read=60))

@@ -6,53 +6,29 @@
 <root>/scenes-index/<key>              records
 ```
 
-An object appears whole or not at all: it is written beside its place under a name that no key can have (`~...`), made
-durable, and only then given its name. A killed writer leaves at most such a file, which no one reads or lists.
+An object appears whole or not at all, see `storage.files`; the age of a blob is that of its file.
 """
 
-import errno
 import os
-from collections.abc import Callable, Generator
-from contextlib import contextmanager, suppress
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from hashlib import file_digest
 from pathlib import Path
-from uuid import uuid4
+from shutil import copyfileobj
+from typing import BinaryIO
 
-from storage.errors import (
-    ConflictError,
-    CorruptObjectError,
-    InvalidKeyError,
-    MissingObjectError,
-    StorageError,
-    StoreFullError,
-    StoreReadOnlyError,
-    StoreUnavailableError,
-)
-from storage.objects import BlobRef, check_key, check_prefix, is_key
+from storage.errors import ConflictError, CorruptObjectError, MissingObjectError
+from storage.files import CHUNK_BYTES, MeasuredFile, measure, pass_on, place_file, sync_folder, translated
+from storage.objects import BlobRef, KeptBlob, blob_key, check_digest, check_key, check_prefix, is_digest, is_key
 
+_BLOBS = "blobs/sha256"
 _ABSENT = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
-_KIND_BY_ERRNO: dict[int | None, type[StorageError]] = {
-    errno.ENOSPC: StoreFullError,
-    errno.EDQUOT: StoreFullError,
-    errno.EFBIG: StoreFullError,
-    errno.EROFS: StoreReadOnlyError,
-    errno.EACCES: StoreReadOnlyError,
-    errno.EPERM: StoreReadOnlyError,
-    errno.EEXIST: ConflictError,
-    errno.ENOTDIR: ConflictError,
-    errno.EISDIR: ConflictError,
-    errno.ENAMETOOLONG: InvalidKeyError,
-}
-_ADVICE: dict[type[StorageError], str] = {
-    StoreFullError: "free space, raise the limit, or choose another store",
-    StoreReadOnlyError: "give this user write permission on a disk that knows hard links, or choose another store",
-    ConflictError: "remove the file or folder that stands in the way, or choose another name",
-    InvalidKeyError: "choose a shorter key or root",
-    StoreUnavailableError: "check the disk or its mount, then try again",
-}
 
 
 class DirectoryStore:
-    """A `Store` in a folder, which the first put creates."""
+    """A `Housekeeper` in a folder, which the first put creates."""
 
     def __init__(self, root: Path) -> None:
         """Remember the folder as it is called now, from wherever the process moves to later."""
@@ -64,10 +40,22 @@ class DirectoryStore:
         """Keep bytes under their digest; a file of that name with other bytes is replaced, not trusted."""
         ref = BlobRef.of(data, media_type)
         path = self._blob_path(ref)
-        with _translated(path):
-            if not _holds(path, data):
-                _write(path, data, os.replace)
-            _sync_folder(path.parent)
+        with translated(path):
+            if not (_is(path, ref) and _touch(path)):
+                with place_file(path) as file:
+                    file.write(data)
+            sync_folder(path.parent)
+        return ref
+
+    def put_file(self, path: Path, media_type: str) -> BlobRef:
+        """Keep the bytes of a file, which is read twice: for its digest, then for its bytes."""
+        ref = measure(path, media_type)
+        target = self._blob_path(ref)
+        with translated(target):
+            if not (_is(target, ref) and _touch(target)):
+                with MeasuredFile(path, ref) as source, place_file(target) as file:
+                    copyfileobj(source, file, CHUNK_BYTES)
+            sync_folder(target.parent)
         return ref
 
     def get_blob(self, ref: BlobRef) -> bytes:
@@ -75,27 +63,34 @@ class DirectoryStore:
         path = self._blob_path(ref)
         data = _read(path)
         if not ref.matches(data):
-            msg = f"The blob at {path} is not what was put there: restore it, or make it again and put it again."
-            raise CorruptObjectError(msg)
+            raise _corrupt(path)
         return data
+
+    def fetch_blob(self, ref: BlobRef, path: Path) -> None:
+        """Write a blob to a file, verified, over what was there."""
+        source = self._blob_path(ref)
+        with _opened(source) as blob, translated(path), place_file(path) as file:
+            if not ref.is_of(pass_on(iter(lambda: blob.read(CHUNK_BYTES), b""), file)):
+                raise _corrupt(source)
 
     def has_blob(self, ref: BlobRef) -> bool:
         """Tell whether a blob of this digest and size is there, without reading it."""
         path = self._blob_path(ref)
-        with _translated(path):
+        with translated(path):
             return path.is_file() and path.stat().st_size == ref.size_bytes
 
     def put_record(self, key: str, data: bytes) -> None:
         """Write a record once; equal bytes already there are a success."""
         path = self._record_path(key)
-        with _translated(path):
+        with translated(path):
             try:
-                _write(path, data, os.link)
+                with place_file(path, os.link) as file:
+                    file.write(data)
             except FileExistsError as exc:
                 if not _holds(path, data):
                     msg = f"Something else already stands at {path}: read it, or choose another key."
                     raise ConflictError(msg) from exc
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
 
     def get_record(self, key: str) -> bytes:
         """Read a record."""
@@ -108,11 +103,10 @@ class DirectoryStore:
     def put_view(self, key: str, ref: BlobRef) -> None:
         """Copy a blob to a readable name; a copy, for a link would let a person's edit reach the blob."""
         path = self._view_path(key)
-        data = self.get_blob(ref)
-        with _translated(path):
-            if not _holds(path, data):
-                _write(path, data, os.replace)
-            _sync_folder(path.parent)
+        with translated(path):
+            is_shown = _is(path, ref)
+        if not is_shown:
+            self.fetch_blob(ref, path)
 
     def get_view(self, key: str) -> bytes:
         """Read a readable copy."""
@@ -124,10 +118,35 @@ class DirectoryStore:
 
     def remove_view(self, key: str) -> None:
         """Take a readable copy away; its folder stays."""
-        path = self._view_path(key)
-        with _translated(path), suppress(*_ABSENT):
-            path.unlink()
-            _sync_folder(path.parent)
+        _remove(self._view_path(key))
+
+    def list_blobs(self) -> Iterator[KeptBlob]:
+        """Find all blobs, in the order of their digests; one that is taken away meanwhile may be missing."""
+        root = self._scenes / _BLOBS
+        for folder in _list_names(root):
+            for name in _list_names(root / folder):
+                with translated(root / folder), suppress(*_ABSENT):
+                    if is_digest(name) and name.startswith(folder):
+                        yield _describe(root / folder / name)
+
+    def remove_blob(self, sha256: str) -> None:
+        """Take a blob away; its folder stays."""
+        _remove(self._scenes / blob_key(check_digest(sha256)))
+
+    def remove_record(self, key: str) -> None:
+        """Take a record away; its folder stays."""
+        _remove(self._record_path(key))
+
+    def remove_unfinished(self, older_than: timedelta) -> int:
+        """Take away the files of killed writers that nothing was written to for so long, and return how many."""
+        latest, num_removed = time.time() - older_than.total_seconds(), 0
+        for root in (self._scenes, self._index):
+            for path in _walk(root):
+                with translated(path), suppress(*_ABSENT):
+                    if path.name.startswith("~") and path.stat().st_mtime <= latest:
+                        path.unlink()
+                        num_removed += 1
+        return num_removed
 
     def list_reader_options(self) -> dict[str, str]:
         """Return nothing: a path is all that a reader needs."""
@@ -155,35 +174,40 @@ class DirectoryStore:
         return self._views / check_key(key)
 
 
-def _write(target: Path, data: bytes, publish: Callable[[Path, Path], None]) -> None:
-    """Give whole, durable bytes their name, or leave nothing; the caller makes the name durable."""
-    _make_folder(target.parent)
-    unfinished = target.with_name(f"~{uuid4().hex}")
+def _is(path: Path, ref: BlobRef) -> bool:
+    """Tell whether a file has the bytes of a blob, by reading it."""
     try:
-        with unfinished.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        publish(unfinished, target)
-    finally:
-        unfinished.unlink(missing_ok=True)
+        with path.open("rb") as file:
+            is_sized = os.fstat(file.fileno()).st_size == ref.size_bytes
+            return is_sized and file_digest(file, "sha256").hexdigest() == ref.sha256
+    except _ABSENT:
+        return False
 
 
-def _make_folder(folder: Path) -> None:
-    """Create a folder and its missing parents, each durable in its own parent."""
-    if not folder.is_dir():
-        _make_folder(folder.parent)
-        folder.mkdir(exist_ok=True)
-        _sync_folder(folder.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def _touch(path: Path) -> bool:
+    """Make a file new to housekeeping, and tell whether it was possible: it may be gone, or another user's."""
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        os.utime(path)
+    except (*_ABSENT, PermissionError):
+        return False
+    return True
+
+
+def _describe(path: Path) -> KeptBlob:
+    status = path.stat()
+    kept_at = datetime.fromtimestamp(status.st_mtime, UTC)
+    return KeptBlob(sha256=path.name, size_bytes=status.st_size, kept_at=kept_at)
+
+
+def _corrupt(path: Path) -> CorruptObjectError:
+    msg = f"The blob at {path} is not what was put there: restore it, or make it again and put it again."
+    return CorruptObjectError(msg)
+
+
+def _remove(path: Path) -> None:
+    with translated(path), suppress(*_ABSENT):
+        path.unlink()
+        sync_folder(path.parent)
 
 
 def _holds(path: Path, data: bytes) -> bool:
@@ -195,9 +219,19 @@ def _holds(path: Path, data: bytes) -> bool:
 
 
 def _read(path: Path) -> bytes:
-    with _translated(path):
+    with _opened(path) as file, translated(path):
+        return file.read()
+
+
+def _opened(path: Path) -> BinaryIO:
+    """Open what is kept.
+
+    Raises:
+        MissingObjectError: nothing is.
+    """
+    with translated(path):
         try:
-            return path.read_bytes()
+            return path.open("rb")
         except _ABSENT as exc:
             msg = f"Nothing is kept at {path}: check the key and the store, or make it again."
             raise MissingObjectError(msg) from exc
@@ -205,25 +239,26 @@ def _read(path: Path) -> bytes:
 
 def _list_keys(root: Path, prefix: str) -> list[str]:
     """Find the keys of all files below a folder that start with a prefix, sorted."""
-    folder = root / check_prefix(prefix).rpartition("/")[0]
-    with _translated(folder):
-        paths = [Path(parent, name) for parent, _, names in os.walk(folder, onerror=_deny) for name in names]
+    paths = _walk(root / check_prefix(prefix).rpartition("/")[0])
     keys = (path.relative_to(root).as_posix() for path in paths)
     return sorted(key for key in keys if key.startswith(prefix) and is_key(key))
+
+
+def _walk(folder: Path) -> list[Path]:
+    with translated(folder):
+        return [Path(parent, name) for parent, _, names in os.walk(folder, onerror=_deny) for name in names]
+
+
+def _list_names(folder: Path) -> list[str]:
+    """Return what is in a folder, sorted; nothing where it is not there."""
+    with translated(folder):
+        try:
+            return sorted(path.name for path in folder.iterdir())
+        except _ABSENT:
+            return []
 
 
 def _deny(error: OSError) -> None:
     """Pass over folders that are not there, and over nothing else: a list is never silently shorter."""
     if not isinstance(error, _ABSENT):
         raise error
-
-
-@contextmanager
-def _translated(path: Path) -> Generator[None]:
-    """Turn what the operating system raises into our errors."""
-    try:
-        yield
-    except OSError as exc:
-        kind = _KIND_BY_ERRNO.get(exc.errno, StoreUnavailableError)
-        msg = f"The disk refused {path} ({exc.strerror}): {_ADVICE[kind]}."
-        raise kind(msg) from exc

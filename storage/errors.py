@@ -9,6 +9,7 @@ StorageError
 ├── StoreReadOnlyError       the store, or this user's permission, refuses
 ├── StoreUnavailableError    network, server or disk trouble: the transient one
 ├── InvalidKeyError          the key cannot name an object
+├── UnreadableFileError      a file to be put cannot be read, or changed meanwhile
 └── UnknownStoreError        the address names no store that can be spoken with
 ```
 
@@ -46,6 +47,10 @@ class StoreUnavailableError(StorageError):
 
 class InvalidKeyError(StorageError):
     """The key cannot name an object."""
+
+
+class UnreadableFileError(StorageError):
+    """A file to be put cannot be read, or changed while it was read."""
 
 
 class UnknownStoreError(StorageError):

@@ -5,25 +5,35 @@ readable copy for people and for queries, which no render depends on and which c
 """
 
 import re
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
 from hashlib import sha256
+from pathlib import Path
 from typing import Annotated, Protocol, Self
 
-from pydantic import BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, Field
 
 from storage.errors import InvalidKeyError
 
 MAX_KEY_LENGTH = 512
+FRESH_FOR = timedelta(days=1)
+"""A blob counts as kept at most this long before it was last put: so old a blob, put again, is new to housekeeping."""
 
 # A segment fits a file name (255 bytes) and is never hidden: servers keep their own things under a leading dot.
 _SEGMENT = r"(?!\.)[A-Za-z0-9._=-]{1,255}"
 _KEY = re.compile(rf"{_SEGMENT}(?:/{_SEGMENT})*")
 
 
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+_SizeBytes = Annotated[int, Field(ge=0)]
+
+
 class BlobRef(BaseModel, frozen=True, extra="forbid"):
     """The address of immutable bytes: their digest, and what a reader needs to know before reading."""
 
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-    size_bytes: Annotated[int, Field(ge=0)]
+    sha256: _Sha256
+    size_bytes: _SizeBytes
     media_type: Annotated[str, Field(pattern=r"^[a-z]+/[a-z0-9][a-z0-9.+_-]*$", max_length=127)]
 
     @classmethod
@@ -34,11 +44,28 @@ class BlobRef(BaseModel, frozen=True, extra="forbid"):
     @property
     def key(self) -> str:
         """Where the bytes are kept in every store."""
-        return f"blobs/sha256/{self.sha256[:2]}/{self.sha256}"
+        return blob_key(self.sha256)
 
     def matches(self, data: bytes) -> bool:
         """Tell whether these are the bytes, by size and digest."""
-        return len(data) == self.size_bytes and sha256(data).hexdigest() == self.sha256
+        return self.is_of([data])
+
+    def is_of(self, chunks: Iterable[bytes]) -> bool:
+        """Tell whether these are the bytes, chunk after chunk, each of which is taken once."""
+        digest, num_bytes = sha256(), 0
+        for chunk in chunks:
+            digest.update(chunk)
+            num_bytes += len(chunk)
+        return (num_bytes, digest.hexdigest()) == (self.size_bytes, self.sha256)
+
+
+class KeptBlob(BaseModel, frozen=True, extra="forbid"):
+    """A blob as a list shows it: what its name and the store say, its bytes not read."""
+
+    sha256: _Sha256
+    size_bytes: _SizeBytes
+    kept_at: AwareDatetime
+    """UTC; never more than `FRESH_FOR` before it was last put."""
 
 
 class Store(Protocol):
@@ -49,7 +76,15 @@ class Store(Protocol):
     """
 
     def put_blob(self, data: bytes, media_type: str) -> BlobRef:
-        """Keep bytes under their digest; putting them again changes nothing."""
+        """Keep bytes under their digest; what is there already is read, and mended if it is not those bytes."""
+        ...
+
+    def put_file(self, path: Path, media_type: str) -> BlobRef:
+        """Keep the bytes of a file, of any size, as `put_blob` does; memory does not grow with it.
+
+        Raises:
+            UnreadableFileError: the file cannot be read, or changed meanwhile; nothing is kept.
+        """
         ...
 
     def get_blob(self, ref: BlobRef) -> bytes:
@@ -61,8 +96,19 @@ class Store(Protocol):
         """
         ...
 
+    def fetch_blob(self, ref: BlobRef, path: Path) -> None:
+        """Write a blob to a file, verified, over what was there; memory does not grow with it.
+
+        The file appears whole and durable, or what was there stays. A disk that refuses it raises what a store does.
+
+        Raises:
+            MissingObjectError: nothing is kept there.
+            CorruptObjectError: size or digest is another one.
+        """
+        ...
+
     def has_blob(self, ref: BlobRef) -> bool:
-        """Tell whether a blob of this digest and size is there, without reading it."""
+        """Tell whether a blob of this digest and size is there, without reading it: its bytes may be damaged."""
         ...
 
     def put_record(self, key: str, data: bytes) -> None:
@@ -124,6 +170,52 @@ class Store(Protocol):
     def locate_view(self, key: str) -> str:
         """Name the path or `s3://` address that a person can open."""
         ...
+
+
+class Housekeeper(Store, Protocol):
+    """A store with what only housekeeping may do, and needs other credentials for; renders never take anything away."""
+
+    def list_blobs(self) -> Iterator[KeptBlob]:
+        """Find all blobs, in the order of their digests, while the list is read."""
+        ...
+
+    def remove_blob(self, sha256: str) -> None:
+        """Take a blob away with all that a bucket keeps of it, for good; one that is not there is a success.
+
+        Raises:
+            InvalidKeyError: this is no digest.
+        """
+        ...
+
+    def remove_record(self, key: str) -> None:
+        """Take a record away; one that is not there is a success."""
+        ...
+
+    def remove_unfinished(self, older_than: timedelta) -> int:
+        """Take away what killed writers left half done and was last touched so long ago, and return how many."""
+        ...
+
+
+def blob_key(sha256: str) -> str:
+    """Return where the bytes of this digest are kept in every store."""
+    return f"blobs/sha256/{sha256[:2]}/{sha256}"
+
+
+def is_digest(text: str) -> bool:
+    """Tell whether this is a SHA-256 as 64 hexadecimal digits in lower case."""
+    return _DIGEST.fullmatch(text) is not None
+
+
+def check_digest(sha256: str) -> str:
+    """Return a digest that can name a blob.
+
+    Raises:
+        InvalidKeyError: it is not 64 hexadecimal digits in lower case.
+    """
+    if not is_digest(sha256):
+        msg = f"{sha256[:80]!r} is no digest of a blob: give SHA-256 as 64 hexadecimal digits in lower case."
+        raise InvalidKeyError(msg)
+    return sha256
 
 
 def is_key(key: str) -> bool:

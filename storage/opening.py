@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl, unquote
 
 from storage.directory import DirectoryStore
 from storage.errors import UnknownStoreError
-from storage.objects import Store
+from storage.objects import Housekeeper, Store
 from storage.s3 import S3Store
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
@@ -29,13 +29,22 @@ def open_store(url: str) -> Store:
     Raises:
         UnknownStoreError: the address has another form.
     """
+    return open_housekeeper(url)
+
+
+def open_housekeeper(url: str) -> Housekeeper:
+    """Open the store at an address as `open_store` does, to take things away; its server asks for the right to.
+
+    Raises:
+        UnknownStoreError: the address has another form.
+    """
     scheme = _SCHEME.match(url)
     if scheme and scheme[1].lower() == "s3":
         return _open_s3(url)
     return _open_directory(url, is_url=scheme is not None)
 
 
-def _open_directory(url: str, *, is_url: bool) -> Store:
+def _open_directory(url: str, *, is_url: bool) -> DirectoryStore:
     match = _FILE_URL.fullmatch(url)
     path = unquote(match[1]) if match else "" if is_url else url
     if not path or not path.isprintable():
@@ -43,7 +52,7 @@ def _open_directory(url: str, *, is_url: bool) -> Store:
     return DirectoryStore(Path(path))
 
 
-def _open_s3(url: str) -> Store:
+def _open_s3(url: str) -> S3Store:
     match = _S3_URL.fullmatch(url)
     given = parse_qsl(match["options"] or "", keep_blank_values=True) if match else []
     options = {"secure": "1", "region": "us-east-1", **dict(given)}

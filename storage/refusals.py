@@ -1,6 +1,14 @@
 """What a refusal of an S3 server means, by the code and the status of its answer."""
 
+import re
+from collections.abc import Generator
+from contextlib import contextmanager
 from http import HTTPStatus
+from xml.etree.ElementTree import ParseError
+
+from minio.error import InvalidResponseError, S3Error, ServerError
+from urllib3 import BaseHTTPResponse
+from urllib3.exceptions import HTTPError
 
 from storage.errors import (
     MissingObjectError,
@@ -47,3 +55,29 @@ def refusal(address: str, status: int, code: str = "") -> StorageError:
     fallback = StoreUnavailableError if is_server_fault else UnknownStoreError
     kind = _KIND_BY_CODE.get(code) or _KIND_BY_STATUS.get(status) or fallback
     return kind(f"The server refused {address} ({f'{status} {code}'.rstrip()}): {ADVICE[kind]}.")
+
+
+def refusal_of(address: str, response: BaseHTTPResponse) -> StorageError:
+    """Choose the error for an answer that the client has not read."""
+    code = re.search(rb"<Code>(\w+)</Code>", response.data)
+    return refusal(address, response.status, code[1].decode() if code else "")
+
+
+@contextmanager
+def translated(address: str) -> Generator[None]:
+    """Turn what minio and urllib3 raise into our errors."""
+    try:
+        yield
+    except S3Error as exc:
+        raise refusal(address, exc.response.status, exc.code or "") from exc
+    except ServerError as exc:
+        raise refusal(address, exc.status_code) from exc
+    except InvalidResponseError as exc:
+        status = re.search(r"Response code: (\d+)", str(exc))
+        raise refusal(address, int(status[1]) if status else HTTPStatus.BAD_GATEWAY) from exc
+    except ParseError as exc:
+        msg = f"What answers for {address} is no S3 server: {ADVICE[UnknownStoreError]}."
+        raise UnknownStoreError(msg) from exc
+    except HTTPError as exc:
+        msg = f"The server of {address} did not answer ({type(exc).__name__}): {ADVICE[StoreUnavailableError]}."
+        raise StoreUnavailableError(msg) from exc

@@ -34,6 +34,7 @@ IS_TRANSIENT: dict[type[Exception], bool] = {
     storage_errors.StoreReadOnlyError: False,
     storage_errors.StoreUnavailableError: True,
     storage_errors.InvalidKeyError: False,
+    storage_errors.UnreadableFileError: False,
     storage_errors.UnknownStoreError: False,
     task_errors.InvalidRequestError: False,
     task_errors.InvalidSettingError: False,

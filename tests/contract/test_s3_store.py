@@ -185,7 +185,7 @@ def test_server_that_ignores_conditions_is_found_out(
         with pytest.raises(ConflictError):
             store.put_record("runs/1", b"[]")
         assert store.get_record("runs/1") == b"{}"
-    assert [record.levelname for record in caplog.records if record.name == "storage.s3"] == ["WARNING"]
+    assert [record.levelname for record in caplog.records if record.name == "storage.conditions"] == ["WARNING"]
 
 
 def test_lost_answer_is_settled_by_the_retry(
