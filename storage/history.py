@@ -3,6 +3,7 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import partial
 
 from storage.datasets import check_name
@@ -48,14 +49,15 @@ def read_version(store: Store, scene: str, number: int) -> Manifest:
 
 
 def read_versions(store: Store, keys: Iterable[VersionKey]) -> list[Manifest]:
-    """Return several versions, in the order of their keys.
+    """Return several versions, in the order of their keys, without those that are gone.
 
     Raises:
-        MissingObjectError: One is not there, or no longer.
         CorruptObjectError: A manifest is damaged.
     """
-    return read_many(partial(_read, store), keys)
+    return [version for version in read_many(partial(_find, store), keys) if version]
 
 
-def _read(store: Store, key: VersionKey) -> Manifest:
-    return read_record(store, manifest_key(*key), Manifest)
+def _find(store: Store, key: VersionKey) -> Manifest | None:
+    with suppress(MissingObjectError):  # expired since it was listed
+        return read_record(store, manifest_key(*key), Manifest)
+    return None

@@ -6,10 +6,12 @@ from uuid import uuid4
 
 import polars as pl
 
+from storage.errors import MissingObjectError
 from storage.objects import BlobRef, Store
+from storage.reading import read_many
 from storage.records import Manifest, ReportRefs
 from storage.reports import IDENTITY, Kind, read_report, write_frame
-from storage.versions import commit_version, latest_version
+from storage.versions import commit_version, latest_version, version_name
 
 _MEDIA_TYPE = "application/vnd.apache.parquet"
 
@@ -27,9 +29,11 @@ def republish(store: Store, source: Manifest, scene: str, lineage: Mapping[str, 
         lineage: Where it comes from: `restored_from` or `imported_from`.
 
     Raises:
+        MissingObjectError: One of its blobs is lost.
         ConflictError: Another run has taken the number in this moment.
         CorruptObjectError: A report cannot be read.
     """
+    _check_blobs(store, source)
     latest, now = latest_version(store, scene), datetime.now(UTC)
     number = latest.number + 1 if latest else 1
     changes = {
@@ -54,6 +58,17 @@ def republish(store: Store, source: Manifest, scene: str, lineage: Mapping[str, 
     )
     # Checked again as a whole, which a copy is not.
     return commit_version(store, Manifest.model_validate(dict(source) | changes | {"reports": reports}))
+
+
+def _check_blobs(store: Store, source: Manifest) -> None:
+    refs = source.list_blobs()
+    lost = [ref for ref, is_there in zip(refs, read_many(store.has_blob, refs), strict=True) if not is_there]
+    if lost:
+        msg = (
+            f"{len(lost)} of the {len(refs)} blobs of {version_name(source.number)} of {source.scene} are lost, among "
+            f"them {store.locate_blob(lost[0])}: put them back, or choose another version."
+        )
+        raise MissingObjectError(msg)
 
 
 _KINDS: dict[str, Kind] = {"parquet": "angles", "coverage_parquet": "coverage"}

@@ -18,14 +18,11 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
-from storage.errors import StorageError, StoreUnavailableError
+from storage.errors import StorageError
 from storage.objects import Store
 
 WORK_LIFE, SWEEP_LIFE = timedelta(days=1), timedelta(minutes=15)
 """How long a beginning without an end counts: no work takes a day, and no sweep removes anything after its time."""
-PATIENCE_S = 60.0
-"""A sweep looks for work every few seconds."""
-
 _LOG = logging.getLogger(__name__)
 _TIME = "%Y%m%dT%H%M%S.%fZ"
 _BEGAN, _ENDED = "/began.json", "/ended.json"
@@ -33,11 +30,7 @@ _BEGAN, _ENDED = "/began.json", "/ended.json"
 
 @contextmanager
 def at_work(store: Store, what: str) -> Generator[None]:
-    """Hold off sweeps while something that will publish is under way.
-
-    Raises:
-        StoreUnavailableError: A sweep does not end.
-    """
+    """Hold off sweeps while something that will publish is under way."""
     claim = begin_work(store, what)
     try:
         yield
@@ -45,19 +38,10 @@ def at_work(store: Store, what: str) -> Generator[None]:
         end_work(store, claim)
 
 
-def begin_work(store: Store, what: str, patience_s: float = PATIENCE_S) -> str:
-    """Say that something has begun that will publish, wait for the end of a sweep, and return the claim.
-
-    Raises:
-        StoreUnavailableError: A sweep does not end.
-    """
+def begin_work(store: Store, what: str) -> str:
+    """Say that something has begun that will publish, wait for the end of a sweep, and return the claim."""
     claim = _begin(store, "work", what)
-    deadline = time.monotonic() + patience_s
-    while sweeps := list_open(store, "sweeps", SWEEP_LIFE):
-        if time.monotonic() > deadline:
-            end_work(store, claim)
-            msg = f"A sweep of unreferenced blobs is under way since {sweeps[0][7:22]} UTC: try again when it is over."
-            raise StoreUnavailableError(msg)
+    while list_open(store, "sweeps", SWEEP_LIFE):
         time.sleep(0.2)
     return claim
 

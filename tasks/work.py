@@ -15,7 +15,7 @@ def at_work(run_id: str, store_url: str) -> Generator[None]:
     """Hold off sweeps while a run is under way.
 
     Raises:
-        StorageError: The store does not take it, or a sweep does not end.
+        StorageError: The store does not take it.
     """
     claim = claim_store(run_id, store_url)
     try:
@@ -29,6 +29,6 @@ def claim_store(run_id: str, store_url: str) -> str:
     """Say that a run has begun, once no sweep is under way, and return its claim.
 
     Raises:
-        StorageError: The store does not take it, or a sweep does not end.
+        StorageError: The store does not take it.
     """
     return begin_work(open_store(store_url), run_id)
