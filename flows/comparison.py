@@ -26,6 +26,7 @@ from tasks.comparison_request import ComparisonRequest, parse_comparison
 from tasks.errors import InvalidRequestError
 from tasks.ingest import ingest_master
 from tasks.store_check import check_store
+from tasks.work import at_work
 
 
 @flow(name="compare-tools", validate_parameters=False)
@@ -41,11 +42,12 @@ def compare_tools(request: ComparisonRequest) -> Comparison:
     request = parse_comparison(request)
     profile = choose_profile(request, settings.weights)
     check_store(store)
-    masters = {scene.scene: ingest_master(scene.master, folders, store) for scene in request.scenes}
-    collected = [collect_pictures(tool, request, masters, folders, store) for tool in request.tools]
-    candidates = [candidate for pictures in collected for candidate in pictures]
-    report = score_comparison(request, masters, candidates, profile, settings.weights, store)
-    return publish_comparison(request.name, report, store)
+    with at_work(f"comparison {request.name}", store):
+        masters = {scene.scene: ingest_master(scene.master, folders, store) for scene in request.scenes}
+        collected = [collect_pictures(tool, request, masters, folders, store) for tool in request.tools]
+        candidates = [candidate for pictures in collected for candidate in pictures]
+        report = score_comparison(request, masters, candidates, profile, settings.weights, store)
+        return publish_comparison(request.name, report, store)
 
 
 def main() -> int:

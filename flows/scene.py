@@ -7,7 +7,7 @@ from typing import cast
 from prefect import flow
 from prefect.runtime import flow_run
 
-from flows.settings import read_settings
+from flows.settings import Settings, read_settings
 from models.scores.findings import MultiViewFinding
 from models.specs import AngleSpec
 from storage.objects import BlobRef
@@ -26,6 +26,7 @@ from tasks.score import score_scene
 from tasks.showing import lay_out_views, show_coverage
 from tasks.store_check import check_store
 from tasks.takes import Scored, Takes, add_takes, plan_retakes
+from tasks.work import at_work
 
 
 def name_run() -> str:
@@ -48,11 +49,16 @@ def render_scene(request: SceneRequest) -> Manifest:
             kept, and running again renders just the missing ones.
     """
     settings, request = read_settings(), parse_request(request)
-    store = settings.store
     # Both parts stay the same over all retries of a flow run, so that a retry knows what the tries before it did.
     run_id = f"{flow_run.scheduled_start_time.astimezone(UTC):%Y%m%dT%H%M%S}Z-{flow_run.id[-12:]}"
+    check_store(settings.store)
+    with at_work(run_id, settings.store):
+        return cover(request, settings, run_id)
 
-    check_store(store)
+
+def cover(request: SceneRequest, settings: Settings, run_id: str) -> Manifest:
+    """Do, in order, what a run does while no sweep is under way."""
+    store = settings.store
     master = ingest_master(request.master, settings.master_folders, store)
     specs = plan_coverage(request, master, settings.weights, settings.arithmetic)
     renderer = RendererSpec.of(specs[0], settings.weights, settings.machine, settings.spool)

@@ -39,6 +39,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _FOLDERS: dict[Kind, str] = {"angles": "reports/angles", "coverage": "reports/coverages"}
 _COMPACTED = "compacted-"
 _NUM_READERS = 16
+_PART = re.compile(r"(.+)-v(\d{6})\.parquet")
 
 
 def angle_part_key(project: str, sequence: str, scene: str, number: int) -> str:
@@ -98,6 +99,26 @@ def compact(store: Store, kind: Kind) -> dict[str, int]:
     return {
         _compact_partition(store, kind, folder, keys): len(keys) for folder, keys in partitions.items() if len(keys) > 1
     }
+
+
+def forget(store: Store, kind: Kind, is_there: Callable[[str, int], bool]) -> int:
+    """Take away the rows of all versions that are not there, by scene and number, and return how many parts went.
+
+    A compacted file that holds some is written anew first. What is of no known version stays.
+
+    Raises:
+        CorruptObjectError: A compacted file is damaged or newer than this program.
+    """
+    keys = list_parts(store, kind)
+    contents = _list_contents(store, [key for key in keys if _is_compacted(key)])
+    gone = {
+        key: {name for name in contents.get(key, {_name_of(key)}) if not _names_one_of(name, is_there)} for key in keys
+    }
+    for key in (key for key in keys if gone[key]):
+        if key in contents:
+            _leave_out(store, kind, key, contents[key], gone[key])
+        store.remove_view(key)
+    return sum(map(len, gone.values()))
 
 
 def check_name(name: str) -> str:
@@ -220,6 +241,22 @@ def _compact_partition(store: Store, kind: Kind, folder: str, keys: Sequence[str
         if key != target:
             store.remove_view(key)
     return target
+
+
+def _names_one_of(part: str, is_there: Callable[[str, int], bool]) -> bool:
+    found = _PART.fullmatch(part)
+    return found is None or is_there(found[1], int(found[2]))
+
+
+def _leave_out(store: Store, kind: Kind, key: str, names: frozenset[str], gone: set[str]) -> None:
+    """Write a compacted file beside this one that has all of its rows but those of some parts."""
+    number = pl.col("version").cast(pl.String).str.zfill(6)
+    part = pl.format("{}-v{}.parquet", pl.col("scene"), number)
+    rows = _read_part(store, kind, key).filter(part.is_in(sorted(gone)).fill_null(value=False).not_())
+    if rows.height:
+        data = write_frame(_name_partition(rows, _folder_of(key)), kind, names - gone)
+        target = f"{_folder_of(key)}/{_COMPACTED}{sha256(data).hexdigest()[:16]}.parquet"
+        store.put_view(target, store.put_blob(data, _MEDIA_TYPE))
 
 
 def _read_part(store: Store, kind: Kind, key: str) -> pl.DataFrame:

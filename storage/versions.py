@@ -7,15 +7,11 @@ A number is taken by whoever writes it first, so of two runs that follow the sam
 """
 
 import logging
-from typing import TypeVar
-
-from pydantic import ValidationError
 
 from storage.errors import ConflictError, CorruptObjectError
 from storage.objects import Store
-from storage.records import AngleRecord, Manifest, Record
-
-AnyRecord = TypeVar("AnyRecord", bound=Record)
+from storage.reading import read_record
+from storage.records import AngleRecord, Manifest
 
 _LOG = logging.getLogger(__name__)
 
@@ -33,7 +29,7 @@ def keep_angle(store: Store, record: AngleRecord) -> AngleRecord:
     try:
         store.put_record(key, record.model_dump_json().encode())
     except ConflictError:
-        return _read(store, key, AngleRecord)
+        return read_record(store, key, AngleRecord)
     return record
 
 
@@ -50,7 +46,7 @@ def find_angle(store: Store, fingerprint: str, run_id: str = "") -> AngleRecord 
     """
     for key in reversed(store.list_records(f"angles/{fingerprint}/{run_id}")):
         try:
-            record = _read(store, key, AngleRecord)
+            record = read_record(store, key, AngleRecord)
         except CorruptObjectError as exc:
             _LOG.warning("%s Its angle counts as not finished.", exc)
             continue
@@ -79,9 +75,9 @@ def commit_version(store: Store, manifest: Manifest) -> Manifest:
     """
     key = manifest_key(manifest.scene, manifest.number)
     try:
-        store.put_record(key, manifest.model_dump_json(indent=2).encode())
+        store.put_record(key, manifest.encode())
     except ConflictError as exc:
-        other = _read(store, key, Manifest)
+        other = read_record(store, key, Manifest)
         if other.coverage_sha256 == manifest.coverage_sha256:
             return other
         msg = (
@@ -99,30 +95,14 @@ def latest_version(store: Store, scene: str) -> Manifest | None:
         CorruptObjectError: Its manifest is damaged; an older version is never taken for the latest.
     """
     keys = _list_manifests(store, scene)
-    return _read(store, keys[-1], Manifest) if keys else None
+    return read_record(store, keys[-1], Manifest) if keys else None
 
 
 def find_version(store: Store, scene: str, run_id: str) -> Manifest | None:
     """Return the latest version of `scene` that this run committed, or None; reads every version behind it."""
-    versions = (_read(store, key, Manifest) for key in reversed(_list_manifests(store, scene)))
+    versions = (read_record(store, key, Manifest) for key in reversed(_list_manifests(store, scene)))
     return next((version for version in versions if version.run_id == run_id), None)
 
 
 def _list_manifests(store: Store, scene: str) -> list[str]:
     return [key for key in store.list_records(f"versions/{scene}/") if key.endswith("/manifest.json")]
-
-
-def _read(store: Store, key: str, kind: type[AnyRecord]) -> AnyRecord:
-    """Return a record, checked.
-
-    Raises:
-        CorruptObjectError: It is damaged, or a version of this program wrote it that this one does not understand.
-    """
-    try:
-        return kind.model_validate_json(store.get_record(key))
-    except ValidationError as exc:
-        msg = (
-            f"The record at {store.locate_record(key)} is damaged or of another version of Mastershot "
-            f"({exc.error_count()} fields are wrong): restore it, or remove it."
-        )
-        raise CorruptObjectError(msg) from exc

@@ -76,12 +76,12 @@ def _look(master: BlobRef, takes: Mapping[str, Take], store: Store) -> "MultiVie
     shown = {name: (take.record.picture.sha256, _given(take).lens) for name, take in takes.items()}
     content = {"multi_view": MULTI_VIEW_VERSION, "master": master.sha256, "views": shown}
     digest = hashlib.sha256(json.dumps(content).encode()).hexdigest()
-    if known := find_card(store, digest, MultiView):
+    if known := find_card(store, master.sha256, digest, MultiView):
         return known
     pictures = {MASTER: (to_working_size(decode_png(store.get_blob(master))), Pose())}
     for name, take in takes.items():
         pictures[name] = (to_working_size(decode_png(store.get_blob(take.record.picture))), _given(take))
-    return keep_card(store, digest, look_together(pictures, [list(pictures)])[0])
+    return keep_card(store, master.sha256, digest, look_together(pictures, [list(pictures)])[0])
 
 
 def _given(take: Take) -> Pose:

@@ -15,6 +15,7 @@ from tasks.coverage import Coverage
 from tasks.finished import digest_coverage
 from tasks.ingest import decode_png, encode_png
 from tasks.policies import WHILE_TRANSIENT
+from tasks.provenance import describe_code
 from tasks.reports import draw_contact_sheet, shrink_for_reports, write_page, write_summary
 from tasks.rows import list_rows, sum_up
 
@@ -47,6 +48,7 @@ def publish_version(master: MasterRecord, coverage: Coverage, store_url: str) ->
         sequence=coverage.request.sequence,
         scene=coverage.scene,
         number=coverage.number,
+        parent=coverage.number - 1 or None,
         run_id=coverage.run_id,
         created_at=coverage.created_at.isoformat(),
         coverage_sha256=digest_coverage(master, coverage.angles, coverage.others),
@@ -56,6 +58,8 @@ def publish_version(master: MasterRecord, coverage: Coverage, store_url: str) ->
         angles=coverage.angles,
         other_takes=coverage.others,
         reports=_write_reports(store, coverage),
+        verdicts={verdict: len(names) for verdict, names in coverage.verdicts.items()},
+        code=describe_code(),
         software={"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
     )
     return commit_version(store, manifest)

@@ -52,16 +52,17 @@ def score_scene(
     start, store = time.perf_counter(), open_store(store_url)
     judges = digest_judges(profile, weights)
     keys = {record.name: _digest(judges, master, record) for record in records}
-    known = {name: find_card(store, key, ScoreCard) for name, key in keys.items()}
+    pictures = {record.name: record.picture.sha256 for record in records}
+    known = {name: find_card(store, pictures[name], key, ScoreCard) for name, key in keys.items()}
     cards = {name: card for name, card in known.items() if card}
-    read = find_card(store, _digest(judges, master), MasterCard)
+    read = find_card(store, master.sha256, _digest(judges, master), MasterCard)
     fresh = [record for record in records if record.name not in cards]
     if fresh or not read:
         scorer = scorer_for(profile, weights)
         prepared = scorer.prepare(decode_png(store.get_blob(master)))
         if not read:
             measured = MasterCard(baselines=scorer.measure_baselines(prepared), missing=scorer.missing)
-            read = keep_card(store, _digest(judges, master), measured)
+            read = keep_card(store, master.sha256, _digest(judges, master), measured)
         with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
             scored = pool.map(partial(_score, scorer, prepared, keys, store), fresh)
             cards |= dict(zip((record.name for record in fresh), scored, strict=True))
@@ -77,7 +78,8 @@ def _score(
     scorer: "Scorer", master: "PreparedMaster", keys: dict[str, str], store: Store, record: AngleRecord
 ) -> ScoreCard:
     view = decode_png(store.get_blob(record.picture))
-    return keep_card(store, keys[record.name], scorer.score(master, view, spec_of(record).instruction.given))
+    card = scorer.score(master, view, spec_of(record).instruction.given)
+    return keep_card(store, record.picture.sha256, keys[record.name], card)
 
 
 def _digest(judges: dict[str, object], master: BlobRef, record: AngleRecord | None = None) -> str:

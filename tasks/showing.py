@@ -7,7 +7,7 @@ from prefect import task
 from prefect.artifacts import create_markdown_artifact
 
 from storage.datasets import angle_part_key, coverage_part_key
-from storage.objects import BlobRef
+from storage.objects import BlobRef, Store
 from storage.opening import open_store
 from storage.records import Manifest
 from storage.versions import version_name
@@ -21,7 +21,15 @@ def lay_out_views(manifest: Manifest, store_url: str) -> None:
     Raises:
         StorageError: The store does not take it; the version is published all the same.
     """
-    store = open_store(store_url)
+    lay_out(manifest, open_store(store_url))
+
+
+def lay_out(manifest: Manifest, store: Store) -> None:
+    """Copy what a version shows to readable names, wherever it is published from.
+
+    Raises:
+        StorageError: The store does not take it; the version is published all the same.
+    """
     for name, reference in views_of(manifest).items():
         store.put_view(name, reference)
 

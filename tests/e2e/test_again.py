@@ -28,6 +28,7 @@ def test_an_identical_run_renders_nothing(installation: Installation) -> None:
     state = installation.run_to_end()
     assert state.result() == first
     assert set(count_tasks(state)) == {
+        "claim store Completed",
         f"ingest {installation.folder / 'master.png'} Completed",
         "plan coverage Completed",
         "find parent version Completed",

@@ -161,7 +161,7 @@ def test_a_try_behind_a_commit_finds_it(store: DirectoryStore) -> None:
     assert commit_version(store, again) == first
 
 
-@pytest.mark.parametrize("spoil", [lambda text: text[:100], lambda text: text.replace('_version":2', '_version":3')])
+@pytest.mark.parametrize("spoil", [lambda text: text[:100], lambda text: text.replace('_version":3', '_version":4')])
 def test_damaged_manifest_is_one_sentence(store: DirectoryStore, spoil: Callable[[str], str]) -> None:
     """A manifest that is cut off or of another schema is named with its place, and no older version takes its rank."""
     commit_version(store, make_manifest(1))

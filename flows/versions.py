@@ -1,0 +1,190 @@
+"""The command line for versions: `python -m flows.versions list|compare|restore|pin|tag|lineage|reproduce|...`."""
+
+import argparse
+import json
+import os
+import pwd
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+
+from flows.settings import Settings, read_settings
+from flows.version_tables import show
+from models.errors import ModelError
+from storage.errors import StorageError
+from storage.history import read_version
+from storage.marks import Mark, add_mark
+from storage.opening import open_store
+from storage.versions import version_name
+from tasks.errors import TaskError
+
+OUR_ERRORS = (TaskError, ModelError, StorageError)
+Answer = tuple[object, bool]
+"""What is answered, plain enough for JSON, and whether all is well."""
+
+
+def main() -> int:
+    """Do what the command line asks; return 1 if that failed, with one sentence, or found something wrong."""
+    asked = _parse()
+    try:
+        answer, is_well = COMMANDS[asked.command](asked, read_settings())
+    except OUR_ERRORS as exc:
+        Console(stderr=True).print(f"Failed: {exc}", style="red", markup=False, highlight=False, soft_wrap=True)
+        return 1
+    if asked.format == "json":
+        sys.stdout.write(json.dumps(answer, indent=2) + "\n")
+    else:
+        show(asked.command, answer)
+    return 0 if is_well else 1
+
+
+def _list(asked: argparse.Namespace, settings: Settings) -> Answer:
+    from tasks.overview import list_scenes, list_versions  # noqa: PLC0415 - polars takes a moment
+
+    store = open_store(settings.store)
+    return (list_versions(store, asked.scene) if asked.scene else list_scenes(store)), True
+
+
+def _compare(asked: argparse.Namespace, settings: Settings) -> Answer:
+    from tasks.differences import compare_versions, draw_differences  # noqa: PLC0415
+
+    store = open_store(settings.store)
+    before, after = (read_version(store, asked.scene, number) for number in (asked.before, asked.after))
+    difference = compare_versions(store, before, after)
+    if asked.sheet:
+        write_picture(asked.sheet, draw_differences(store, before, after, difference).save)
+    return difference.model_dump(mode="json") | {"sheet": str(asked.sheet) if asked.sheet else None}, True
+
+
+def _restore(asked: argparse.Namespace, settings: Settings) -> Answer:
+    from tasks.restoring import restore_version  # noqa: PLC0415
+    from tasks.showing import lay_out  # noqa: PLC0415 - Prefect takes seconds
+
+    store = open_store(settings.store)
+    made = restore_version(store, asked.scene, asked.number)
+    lay_out(made, store)
+    return {"scene": made.scene, "version": made.number, "restored_from": made.restored_from}, True
+
+
+def _mark(asked: argparse.Namespace, settings: Settings) -> Answer:
+    who = asked.who or _find_user()
+    tag = getattr(asked, "tag", None)
+    mark = Mark(action=asked.command, tag=tag, who=who, when=datetime.now(UTC).isoformat(), note=asked.note)
+    standing = add_mark(open_store(settings.store), (asked.scene, asked.number), mark)
+    return {"scene": asked.scene, "version": asked.number, **standing.model_dump(mode="json")}, True
+
+
+def _lineage(asked: argparse.Namespace, settings: Settings) -> Answer:
+    from tasks.lineage import describe_lineage  # noqa: PLC0415
+
+    return describe_lineage(open_store(settings.store), asked.scene, asked.number), True
+
+
+def _reproduce(asked: argparse.Namespace, settings: Settings) -> Answer:
+    from tasks.reproducing import choose_angles, reproduce  # noqa: PLC0415 - Prefect and torch take seconds
+
+    manifest = read_version(open_store(settings.store), asked.scene, asked.number)
+    records = choose_angles(manifest, asked.angles)
+    console = Console(stderr=True)
+    outcomes: list[dict[str, object]] = []
+    with console.status(f"Rendering {len(records)} angles of {version_name(asked.number)} again ..."):
+        for outcome in reproduce(manifest, records, settings.weights, settings.machine, settings.store):
+            outcomes.append(outcome.model_dump(mode="json"))
+            console.print(f"{len(outcomes)}/{len(records)} {outcome.angle} {outcome.outcome}", highlight=False)
+    return outcomes, all(outcome["outcome"] == "identical" for outcome in outcomes)
+
+
+def write_picture(path: Path, save: Callable[..., None]) -> None:
+    """Write a PNG where it is asked for.
+
+    Raises:
+        InvalidRequestError: It cannot be written there.
+    """
+    from tasks.errors import InvalidRequestError  # noqa: PLC0415
+
+    try:
+        save(path, format="PNG")
+    except OSError as exc:
+        msg = f"The sheet cannot be written to {path} ({exc.strerror}): choose another place."
+        raise InvalidRequestError(msg) from exc
+
+
+def _find_user() -> str:
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container may have no name for its user
+        return f"user {os.getuid()}"
+
+
+COMMANDS: dict[str, Callable[[argparse.Namespace, Settings], Answer]] = {
+    "list": _list,
+    "compare": _compare,
+    "restore": _restore,
+    "pin": _mark,
+    "unpin": _mark,
+    "tag": _mark,
+    "untag": _mark,
+    "lineage": _lineage,
+    "reproduce": _reproduce,
+}
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m flows.versions", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    words = {
+        "list": "the versions of a scene, or the latest of every scene",
+        "compare": "what differs between two versions: angles, parameters, scores, and a sheet of both",
+        "restore": "publish an older version again as the newest",
+        "pin": "keep a version from expiring",
+        "unpin": "let a pinned version expire",
+        "tag": "give a version a name, such as approved; it will not expire",
+        "untag": "take a name from a version",
+        "lineage": "where a version comes from",
+        "reproduce": "render a version again and compare, without publishing",
+    }
+    options = {name: commands.add_parser(name, help=line, description=line) for name, line in words.items()}
+    for option in options.values():
+        option.add_argument("--format", choices=("table", "json"), default="table")
+    options["list"].add_argument("scene", nargs="?")
+    _add(options["compare"], "scene", "before", "after")
+    options["compare"].add_argument("--sheet", type=Path, metavar="FILE.png", help="draw both side by side")
+    for name in ("restore", "pin", "unpin", "tag", "untag", "lineage", "reproduce"):
+        _add(options[name], "scene", "number")
+    for name in ("tag", "untag"):
+        options[name].add_argument("tag", type=_name)
+    for name in ("pin", "unpin", "tag", "untag"):
+        options[name].add_argument("--who", help="the user of this process by default")
+        options[name].add_argument("--note", default="", help="why")
+    options["reproduce"].add_argument("--angles", nargs="+", default=[], metavar="ANGLE", help="all by default")
+    return parser.parse_args()
+
+
+def _add(parser: argparse.ArgumentParser, *names: str) -> None:
+    for name in names:
+        parser.add_argument(name, type=str if name == "scene" else _number)
+
+
+def _number(text: str) -> int:
+    """Read the number of a version: 3, v3 or v000003."""
+    digits = text.removeprefix("v")
+    if not digits.isdecimal() or not digits.isascii() or not 0 < int(digits) < 10**6:
+        msg = f"{text!r} is no version: give its number, from 1"
+        raise argparse.ArgumentTypeError(msg)
+    return int(digits)
+
+
+def _name(text: str) -> str:
+    from storage.datasets import check_name  # noqa: PLC0415
+
+    try:
+        return check_name(text)
+    except StorageError as exc:
+        raise argparse.ArgumentTypeError(str(exc)) from exc
+
+
+if __name__ == "__main__":
+    sys.exit(main())
