@@ -10,7 +10,7 @@ from storage.probing import Finding
 from tasks.policies import WHILE_TRANSIENT
 
 
-@task(name="check-store", **WHILE_TRANSIENT)
+@task(name="check-store", task_run_name="check store", **WHILE_TRANSIENT)
 def check_store(store_url: str) -> None:
     """Refuse a store that could lose work, and say in a sentence what is weaker in one that is worked around.
 
