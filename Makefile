@@ -1,6 +1,6 @@
 # The menu. Every target sets up what it needs on a machine with Python 3.11+ and make.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench bench-parts bench-full bench-reports chaos train eval eval-metrics fetch serve store ceph lock
+.PHONY: help setup demo test check format bench bench-parts bench-full bench-reports bench-store chaos train eval eval-metrics fetch serve store ceph lock
 
 PYTHON := .venv/bin/python
 TRAIN := $(PYTHON) -m models.miniature.training
@@ -56,6 +56,9 @@ bench-reports: setup ## time questions to a million rows of reports
 
 chaos: setup ## kill writers and servers for twenty rounds and look for what was lost: STORE=directory, seaweed or ceph
 	$(PYTHON) -m tests.chaos "$(STORE)"
+
+bench-store: setup ## time the S3 store beside boto3 on one SeaweedFS; boto3 is optional
+	$(PYTHON) -m tests.benchmark.store
 
 train: setup ## make the weights of the miniature again, recipe by recipe; begins where it stopped, takes hours
 	$(TRAIN).views

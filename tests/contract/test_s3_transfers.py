@@ -161,12 +161,13 @@ def test_removed_blob_leaves_nothing_behind(
         (403, "application/xml", b"<Error><Code>AccessDenied</Code></Error>", StoreReadOnlyError),
         (503, "application/xml", b"<Error><Code>SlowDown</Code></Error>", StoreUnavailableError),
         (200, "text/html", b"<html><p>hello", UnknownStoreError),
+        (200, "application/xml", b"<html><p>hello</p></html>", UnknownStoreError),
     ],
 )
 def test_refusal_of_housekeeping_is_ours(status: int, media_type: str, data: bytes, kind: type[Exception]) -> None:
     """What a server says to a housekeeper without the right is one of our errors."""
     with serve(always(status, media_type, data)) as endpoint:
         store = store_at(endpoint, "a")
-        for act in (lambda: store.remove_unfinished(timedelta(0)), lambda: list(store.list_blobs())):
+        for act in (lambda: store.remove_unfinished(timedelta(0)), lambda: store.list_records("")):
             with pytest.raises(kind, match="a-scenes"):
                 act()
