@@ -48,11 +48,10 @@ def render_scene(request: SceneRequest) -> Manifest:
             kept, and running again renders just the missing ones.
     """
     settings, request = read_settings(), parse_request(request)
-    store = settings.store
+    store = check_store(settings.store)
     # Both parts stay the same over all retries of a flow run, so that a retry knows what the tries before it did.
     run_id = f"{flow_run.scheduled_start_time.astimezone(UTC):%Y%m%dT%H%M%S}Z-{flow_run.id[-12:]}"
 
-    check_store(store)
     master = ingest_master(request.master, settings.master_folders, store)
     specs = plan_coverage(request, master, settings.weights, settings.arithmetic)
     renderer = RendererSpec.of(specs[0], settings.weights, settings.machine)

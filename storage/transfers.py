@@ -22,7 +22,7 @@ from storage.refusals import translated
 MAX_REQUEST_BYTES = 64 * 1024 * 1024
 
 _MIN_PART_BYTES = 5 * 1024 * 1024
-_PART_BYTES = 32 * 1024 * 1024
+_PART_BYTES = 16 * 1024 * 1024
 _MAX_PARTS = 10_000
 
 

@@ -1,19 +1,11 @@
 """What the S3 store does when a server forgets, loses, refuses, or is none."""
 
 import traceback
-from collections.abc import Generator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from pathlib import Path
-from socket import SHUT_RDWR
-from threading import Thread
-from uuid import uuid4
 
 import pytest
 from minio.commonconfig import ENABLED
-from minio.credentials.providers import StaticProvider
-from urllib3 import PoolManager
 
 from storage.errors import (
     ConflictError,
@@ -26,105 +18,17 @@ from storage.errors import (
 )
 from storage.objects import BlobRef
 from storage.opening import open_store
-from storage.s3 import S3Store
+from tests.s3_stubs import Stub, always, forgetful, losing, serve, store_at
 from tests.servers import S3Server
 
 LOST_KEY = "lost-answer"
 
 
-class Stub(BaseHTTPRequestHandler):
-    """A server of our own making; it answers every method in one way."""
-
-    def handle_any(self) -> None:
-        """Read the request and answer it."""
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        status, headers, data = self.answer(body)
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(data)
-
-    def answer(self, body: bytes) -> tuple[int, dict[str, str], bytes]:
-        """Choose status, headers and body."""
-        raise NotImplementedError
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        """Stay silent."""
-
-    do_GET = do_PUT = do_HEAD = handle_any  # noqa: N815
-
-
-def forgetful(endpoint: str) -> type[Stub]:
-    """Stand before a real server and drop its conditions."""
-    pool = PoolManager()
-
-    class Forgetful(Stub):
-        def answer(self, body: bytes) -> tuple[int, dict[str, str], bytes]:
-            headers = {name: value for name, value in self.headers.items() if name != "If-None-Match"}
-            response = pool.request(self.command, f"http://{endpoint}{self.path}", body=body, headers=headers)
-            return response.status, dict(response.headers), response.data
-
-    return Forgetful
-
-
-def losing(endpoint: str) -> type[Stub]:
-    """Stand before a real server and lose its answer to what is put under one key."""
-    pool = PoolManager()
-
-    class Losing(Stub):
-        def answer(self, body: bytes) -> tuple[int, dict[str, str], bytes]:
-            url, headers = f"http://{endpoint}{self.path}", dict(self.headers.items())
-            response = pool.request(self.command, url, body=body, headers=headers)
-            if self.command == "PUT" and LOST_KEY in self.path:
-                self.connection.shutdown(SHUT_RDWR)
-            return response.status, dict(response.headers), response.data
-
-    return Losing
-
-
-def always(status: int, media_type: str, data: bytes) -> type[Stub]:
-    """Answer everything alike."""
-
-    class Always(Stub):
-        def answer(self, body: bytes) -> tuple[int, dict[str, str], bytes]:
-            del body
-            return status, {"Content-Type": media_type, "Content-Length": str(len(data))}, data
-
-    return Always
-
-
-@contextmanager
-def serve(stub: type[Stub]) -> Generator[str]:
-    """Run a stub and give its endpoint."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), stub) as server:
-        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield f"127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
-
-
-def store_at(endpoint: str, bucket_prefix: str, secret_key: str = S3Server.secret_key) -> S3Store:
-    """Make a store with the test server's credentials."""
-    provider = StaticProvider(S3Server.access_key, secret_key)
-    return S3Store(endpoint, bucket_prefix=bucket_prefix, region="us-east-1", is_secure=False, credentials=provider)
-
-
-@pytest.fixture
-def prefix() -> str:
-    """Make buckets that no other test uses."""
-    return f"t{uuid4().hex[:12]}"
-
-
-def test_blobs_are_versioned_and_records_are_not(seaweed: S3Server, prefix: str) -> None:
+def test_blobs_are_versioned_and_records_are_not(s3_server: S3Server, prefix: str) -> None:
     """The first put sets up both buckets, also where one was made without versions, and lists only what was put."""
-    client = seaweed.client()
+    client = s3_server.client()
     client.make_bucket(bucket_name=f"{prefix}-scenes")
-    store = store_at(seaweed.endpoint, prefix)
+    store = store_at(s3_server.endpoint, prefix)
     store.put_blob(b"data", "image/png")
     store.put_record("runs/1", b"{}")
     assert store.list_records("") == ["runs/1"]
@@ -132,39 +36,41 @@ def test_blobs_are_versioned_and_records_are_not(seaweed: S3Server, prefix: str)
     assert client.get_bucket_versioning(bucket_name=f"{prefix}-scenes-index").status != ENABLED
 
 
-def test_reading_creates_nothing(seaweed: S3Server, prefix: str) -> None:
+def test_reading_creates_nothing(s3_server: S3Server, prefix: str) -> None:
     """Before the first put there is nothing, and reading leaves it so."""
-    store = store_at(seaweed.endpoint, prefix)
+    store = store_at(s3_server.endpoint, prefix)
     assert store.list_records("") == []
     assert not store.has_blob(BlobRef.of(b"data", "image/png"))
     with pytest.raises(MissingObjectError):
         store.get_record("runs/1")
-    assert not seaweed.client().bucket_exists(bucket_name=f"{prefix}-scenes-index")
+    assert not s3_server.client().bucket_exists(bucket_name=f"{prefix}-scenes-index")
 
 
-def test_older_version_mends_a_corrupt_blob(seaweed: S3Server, prefix: str) -> None:
+def test_older_version_mends_a_corrupt_blob(s3_server: S3Server, prefix: str) -> None:
     """A blob that someone overwrote is read from the version before."""
-    store = store_at(seaweed.endpoint, prefix)
+    store = store_at(s3_server.endpoint, prefix)
     ref = store.put_blob(b"data", "image/png")
-    seaweed.client().put_object(bucket_name=f"{prefix}-scenes", object_name=ref.key, data=BytesIO(b"dat`"), length=4)
+    s3_server.client().put_object(bucket_name=f"{prefix}-scenes", object_name=ref.key, data=BytesIO(b"dat`"), length=4)
     assert store.get_blob(ref) == b"data"
 
 
-def test_media_type_reaches_the_browser(seaweed: S3Server, prefix: str) -> None:
+def test_media_type_reaches_the_browser(s3_server: S3Server, prefix: str) -> None:
     """A blob opens as what it was first put as, a view as what its reference says."""
-    store = store_at(seaweed.endpoint, prefix)
+    store = store_at(s3_server.endpoint, prefix)
     ref = store.put_blob(b"data", "image/png")
     store.put_view("a.txt", BlobRef.of(b"data", "text/plain"))
     for key, media_type in ((ref.key, "image/png"), ("views/a.txt", "text/plain")):
-        assert seaweed.client().stat_object(bucket_name=f"{prefix}-scenes", object_name=key).content_type == media_type
+        assert (
+            s3_server.client().stat_object(bucket_name=f"{prefix}-scenes", object_name=key).content_type == media_type
+        )
 
 
-def test_view_is_copied_once(seaweed: S3Server, prefix: str) -> None:
+def test_view_is_copied_once(s3_server: S3Server, prefix: str) -> None:
     """A view that is put again is no new version in the bucket, which keeps them all; another blob is one."""
-    store = store_at(seaweed.endpoint, prefix)
+    store = store_at(s3_server.endpoint, prefix)
 
     def count_versions() -> int:
-        found = seaweed.client().list_objects(
+        found = s3_server.client().list_objects(
             bucket_name=f"{prefix}-scenes", prefix="views/a.txt", include_version=True
         )
         return len(list(found))
@@ -190,16 +96,16 @@ def test_server_that_ignores_conditions_is_found_out(
 
 def test_lost_answer_is_settled_by_the_retry(seaweed: S3Server, prefix: str, caplog: pytest.LogCaptureFixture) -> None:
     """A put that won and whose answer was lost is transient, then a success; no signature is logged or raised."""
-    with serve(losing(seaweed.endpoint)) as endpoint:
+    with serve(losing(seaweed.endpoint, "PUT", LOST_KEY)) as endpoint:
         with pytest.raises(StoreUnavailableError) as caught:
             store_at(endpoint, prefix).put_record(LOST_KEY, b"{}")
         store_at(seaweed.endpoint, prefix).put_record(LOST_KEY, b"{}")
     assert "Signature" not in caplog.text + "".join(traceback.format_exception(caught.value))
 
 
-def test_wrong_secret_is_told(seaweed: S3Server, prefix: str) -> None:
+def test_wrong_secret_is_told(s3_server: S3Server, prefix: str) -> None:
     """Wrong credentials are no transient fault, and are not repeated."""
-    store = store_at(seaweed.endpoint, prefix, secret_key="wrong-secret")  # noqa: S106
+    store = store_at(s3_server.endpoint, prefix, secret_key="wrong-secret")  # noqa: S106
     with pytest.raises(StoreReadOnlyError) as caught:
         store.put_blob(b"data", "image/png")
     with pytest.raises(StoreReadOnlyError, match="SignatureDoesNotMatch"):
