@@ -38,10 +38,9 @@ def compare_tools(request: ComparisonRequest) -> Comparison:
             or cannot be read is no failure: its row says so.
     """
     settings = read_settings()
-    store, folders = settings.store, settings.master_folders
+    store, folders = check_store(settings.store), settings.master_folders
     request = parse_comparison(request)
     profile = choose_profile(request, settings.weights)
-    check_store(store)
     with at_work(f"comparison {request.name}", store):
         masters = {scene.scene: ingest_master(scene.master, folders, store) for scene in request.scenes}
         collected = [collect_pictures(tool, request, masters, folders, store) for tool in request.tools]

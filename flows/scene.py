@@ -51,8 +51,7 @@ def render_scene(request: SceneRequest) -> Manifest:
     settings, request = read_settings(), parse_request(request)
     # Both parts stay the same over all retries of a flow run, so that a retry knows what the tries before it did.
     run_id = f"{flow_run.scheduled_start_time.astimezone(UTC):%Y%m%dT%H%M%S}Z-{flow_run.id[-12:]}"
-    check_store(settings.store)
-    with at_work(run_id, settings.store):
+    with at_work(run_id, check_store(settings.store)):
         return cover(request, settings, run_id)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from http import HTTPStatus
 
 from minio import Minio
 from minio.commonconfig import ENABLED, GOVERNANCE
@@ -57,8 +58,8 @@ def create_bucket(client: Minio, bucket: str, safeguards: Safeguards, *, is_vers
         _make_bucket(client, bucket, has_lock=is_versioned and safeguards.lock_days > 0)
     if is_versioned and client.get_bucket_versioning(bucket_name=bucket).status != ENABLED:
         client.set_bucket_versioning(bucket_name=bucket, config=VersioningConfig(ENABLED))
-    if safeguards.is_encrypted and not client.get_bucket_encryption(bucket_name=bucket):
-        client.set_bucket_encryption(bucket_name=bucket, config=SSEConfig(Rule.new_sse_s3_rule()))
+    if safeguards.is_encrypted and not _is_encrypted(client, bucket):
+        _encrypt(client, bucket)
 
 
 def can_lock(client: Minio, bucket: str) -> bool:
@@ -83,10 +84,39 @@ def lock_objects(client: Minio, bucket: str, keys: Iterable[str], until: datetim
         raise UnsafeStoreError(msg)
     for key in keys:
         version_id = client.stat_object(bucket_name=bucket, object_name=key).version_id
-        held = client.get_object_retention(bucket_name=bucket, object_name=key, version_id=version_id)
-        if not held or held.retain_until_date < until:
+        if not _is_locked(client, bucket, key, version_id, until):
             retention = Retention(GOVERNANCE, until)
             client.set_object_retention(bucket_name=bucket, object_name=key, config=retention, version_id=version_id)
+
+
+def _encrypt(client: Minio, bucket: str) -> None:
+    try:
+        client.set_bucket_encryption(bucket_name=bucket, config=SSEConfig(Rule.new_sse_s3_rule()))
+    except S3Error as exc:
+        if exc.response.status == HTTPStatus.FORBIDDEN:
+            raise
+    if not _is_encrypted(client, bucket):
+        msg = f"The server does not encrypt s3://{bucket}: choose another, or leave encryption out of the address."
+        raise UnsafeStoreError(msg)
+
+
+def _is_encrypted(client: Minio, bucket: str) -> bool:
+    try:
+        return client.get_bucket_encryption(bucket_name=bucket) is not None
+    except ValueError:  # Ceph before 17 does not know the question, and answers another
+        return False
+
+
+def _is_locked(client: Minio, bucket: str, key: str, version_id: str | None, until: datetime) -> bool:
+    try:
+        held = client.get_object_retention(bucket_name=bucket, object_name=key, version_id=version_id)
+    except S3Error as exc:
+        if exc.code in _WITHOUT_LOCK:
+            return False
+        raise
+    except ValueError:  # the client cannot read the dates of Ceph; to lock again is no harm
+        return False
+    return held is not None and held.retain_until_date >= until
 
 
 def _make_bucket(client: Minio, bucket: str, *, has_lock: bool) -> None:

@@ -103,10 +103,14 @@ class Bench:
 
     def remove_all(self) -> int:
         """Take away all versions of all that was put, and return how many."""
-        num_removed = 0
-        for bucket in (self.address.scenes, self.address.index):
-            if self.client.bucket_exists(bucket_name=bucket):
-                for key, version_id, _ in self.list_versions(f"{self.folder}/", bucket):
-                    self.client.remove_object(bucket_name=bucket, object_name=key, version_id=version_id)
-                    num_removed += 1
-        return num_removed
+        found = [(self.address.index, key, None) for key in self._list_index()]
+        found += [
+            (self.address.scenes, key, version_id) for key, version_id, _ in self.list_versions(f"{self.folder}/")
+        ]
+        for bucket, key, version_id in found:
+            self.client.remove_object(bucket_name=bucket, object_name=key, version_id=version_id)
+        return len(found)
+
+    def _list_index(self) -> list[str]:
+        found = self.client.list_objects(bucket_name=self.address.index, prefix=f"{self.folder}/", recursive=True)
+        return [item.object_name or "" for item in found]

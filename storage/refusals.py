@@ -8,7 +8,7 @@ from xml.etree.ElementTree import ParseError
 
 from minio.error import InvalidResponseError, S3Error, ServerError
 from urllib3 import BaseHTTPResponse
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, MaxRetryError, SSLError
 
 from storage.errors import (
     MissingObjectError,
@@ -82,5 +82,9 @@ def translated(address: str) -> Generator[None]:
         msg = f"What answers for {address} is no S3 server: {ADVICE[UnknownStoreError]}."
         raise UnknownStoreError(msg) from exc
     except HTTPError as exc:
+        reason = exc.reason if isinstance(exc, MaxRetryError) else exc
+        if isinstance(reason, SSLError):
+            msg = f"The server of {address} is not trusted ({reason}): name its authority's file in SSL_CERT_FILE."
+            raise UnknownStoreError(msg) from exc
         msg = f"The server of {address} did not answer ({type(exc).__name__}): {ADVICE[StoreUnavailableError]}."
         raise StoreUnavailableError(msg) from exc

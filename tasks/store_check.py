@@ -11,8 +11,8 @@ from tasks.policies import WHILE_TRANSIENT
 
 
 @task(name="check-store", task_run_name="check store", **WHILE_TRANSIENT)
-def check_store(store_url: str) -> None:
-    """Refuse a store that could lose work, and say in a sentence what is weaker in one that is worked around.
+def check_store(store_url: str) -> str:
+    """Return the address of a store that loses nothing; what is weaker in it and worked around is said in a sentence.
 
     Raises:
         UnsafeStoreError: It does not do what keeps work safe.
@@ -24,6 +24,7 @@ def check_store(store_url: str) -> None:
             raise UnsafeStoreError(msg)
         if finding.outcome == "adapted":
             get_run_logger().warning("%s", finding.sentence)
+    return store_url
 
 
 @cache

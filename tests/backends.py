@@ -26,22 +26,24 @@ class Backend:
 
 
 @pytest.fixture(params=["directory", "seaweed", "ceph"])
-def backend(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Backend:
+def backend(request: pytest.FixtureRequest) -> Backend:
     """Choose the back end under test."""
     if request.param == "directory":
-        return _open_directory(tmp_path)
-    return _open_server(request.getfixturevalue(request.param), monkeypatch)
+        return request.getfixturevalue("directory_backend")
+    return open_s3_backend(request.getfixturevalue(request.param), request.getfixturevalue("monkeypatch"))
 
 
-def _open_directory(folder: Path) -> Backend:
+@pytest.fixture
+def directory_backend(tmp_path: Path) -> Backend:
+    """Open a store in a new folder."""
     return Backend(
-        store=open_housekeeper(str(folder / "root")),
+        store=open_housekeeper(str(tmp_path / "root")),
         read=lambda address: Path(address).read_bytes(),
         damage=lambda address, data: _void(Path(address).write_bytes(data)),
     )
 
 
-def _open_server(server: S3Server, monkeypatch: pytest.MonkeyPatch) -> Backend:
+def open_s3_backend(server: S3Server, monkeypatch: pytest.MonkeyPatch) -> Backend:
     """Open buckets that tests share, for the first put into new ones takes 0.2 s; `name` keeps tests apart."""
     for variable, value in server.environment.items():
         monkeypatch.setenv(variable, value)

@@ -4,8 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
+from pathlib import Path
 from typing import Self
 from urllib.parse import urlencode, urlsplit
+from uuid import uuid4
 
 from minio import Minio
 from minio.credentials.credentials import Credentials
@@ -13,6 +15,7 @@ from minio.signer import sign_v4_s3
 from urllib3 import PoolManager, Retry
 
 REGION = "us-east-1"
+POLICIES = Path(__file__).parents[1] / "deployments" / "policies"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +53,11 @@ class S3Server:
         access_key, secret_key = self.add_user(self, name)
         self.call_iam("PutUserPolicy", UserName=name, PolicyName=name, PolicyDocument=policy)
         return replace(self, access_key=access_key, secret_key=secret_key)
+
+    def as_role(self, role: str, bucket_prefix: str) -> Self:
+        """Make a user with one of the policies that are shipped, for the buckets of a prefix."""
+        policy = (POLICIES / f"{role}.json").read_text().replace(":::scenes", f":::{bucket_prefix}-scenes")
+        return self.as_user(f"{role}-{uuid4().hex[:8]}", policy)
 
     def call_iam(self, action: str, **parameters: str) -> str:
         """Ask the server's administration of users, which speaks the language of AWS at the same port."""

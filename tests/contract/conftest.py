@@ -7,18 +7,24 @@ import pytest
 
 from storage.objects import Housekeeper
 from storage.opening import open_housekeeper
-from tests.backends import backend, name, store
+from tests.backends import backend, directory_backend, name, store
 from tests.ceph import ceph
 from tests.seaweed import seaweed
 from tests.servers import S3Server
 
-__all__ = ["backend", "ceph", "either_store", "name", "seaweed", "store"]
+__all__ = ["backend", "ceph", "directory_backend", "either_store", "name", "seaweed", "store"]
 
 
 @pytest.fixture
 def prefix() -> str:
     """Make buckets that no other test uses."""
     return f"t{uuid4().hex[:12]}"
+
+
+@pytest.fixture(params=["seaweed", "ceph"])
+def s3_server(request: pytest.FixtureRequest) -> S3Server:
+    """Choose the server under test."""
+    return request.getfixturevalue(request.param)
 
 
 @pytest.fixture(params=["directory", "seaweed", "ceph"])

@@ -25,11 +25,11 @@ from tests.servers import S3Server
 LOST_KEY = "lost-answer"
 
 
-def test_blobs_are_versioned_and_records_are_not(seaweed: S3Server, prefix: str) -> None:
+def test_blobs_are_versioned_and_records_are_not(s3_server: S3Server, prefix: str) -> None:
     """The first put sets up both buckets, also where one was made without versions, and lists only what was put."""
-    client = seaweed.client()
+    client = s3_server.client()
     client.make_bucket(bucket_name=f"{prefix}-scenes")
-    store = store_at(seaweed.endpoint, prefix)
+    store = store_at(s3_server.endpoint, prefix)
     store.put_blob(b"data", "image/png")
     store.put_record("runs/1", b"{}")
     assert store.list_records("") == ["runs/1"]
@@ -37,19 +37,19 @@ def test_blobs_are_versioned_and_records_are_not(seaweed: S3Server, prefix: str)
     assert client.get_bucket_versioning(bucket_name=f"{prefix}-scenes-index").status != ENABLED
 
 
-def test_reading_creates_nothing(seaweed: S3Server, prefix: str) -> None:
+def test_reading_creates_nothing(s3_server: S3Server, prefix: str) -> None:
     """Before the first put there is nothing, and reading leaves it so."""
-    store = store_at(seaweed.endpoint, prefix)
+    store = store_at(s3_server.endpoint, prefix)
     assert store.list_records("") == []
     assert not store.has_blob(BlobRef.of(b"data", "image/png"))
     with pytest.raises(MissingObjectError):
         store.get_record("runs/1")
-    assert not seaweed.client().bucket_exists(bucket_name=f"{prefix}-scenes-index")
+    assert not s3_server.client().bucket_exists(bucket_name=f"{prefix}-scenes-index")
 
 
-def test_long_list_is_whole(seaweed: S3Server, prefix: str) -> None:
+def test_long_list_is_whole(s3_server: S3Server, prefix: str) -> None:
     """A list that the server gives in pages of a thousand has every key, in order."""
-    store = store_at(seaweed.endpoint, prefix)
+    store = store_at(s3_server.endpoint, prefix)
     keys = [f"runs/{number:04d}" for number in range(1001)]
     with ThreadPoolExecutor(16) as pool:
         list(pool.map(lambda key: store.put_record(key, b"{}"), keys))
@@ -66,29 +66,31 @@ def test_list_that_is_cut_is_not_taken_for_whole() -> None:
         store_at(endpoint, "a").list_records("")
 
 
-def test_older_version_mends_a_corrupt_blob(seaweed: S3Server, prefix: str) -> None:
+def test_older_version_mends_a_corrupt_blob(s3_server: S3Server, prefix: str) -> None:
     """A blob that someone overwrote is read from the version before."""
-    store = store_at(seaweed.endpoint, prefix)
+    store = store_at(s3_server.endpoint, prefix)
     ref = store.put_blob(b"data", "image/png")
-    seaweed.client().put_object(bucket_name=f"{prefix}-scenes", object_name=ref.key, data=BytesIO(b"dat`"), length=4)
+    s3_server.client().put_object(bucket_name=f"{prefix}-scenes", object_name=ref.key, data=BytesIO(b"dat`"), length=4)
     assert store.get_blob(ref) == b"data"
 
 
-def test_media_type_reaches_the_browser(seaweed: S3Server, prefix: str) -> None:
+def test_media_type_reaches_the_browser(s3_server: S3Server, prefix: str) -> None:
     """A blob opens as what it was first put as, a view as what its reference says."""
-    store = store_at(seaweed.endpoint, prefix)
+    store = store_at(s3_server.endpoint, prefix)
     ref = store.put_blob(b"data", "image/png")
     store.put_view("a.txt", BlobRef.of(b"data", "text/plain"))
     for key, media_type in ((ref.key, "image/png"), ("views/a.txt", "text/plain")):
-        assert seaweed.client().stat_object(bucket_name=f"{prefix}-scenes", object_name=key).content_type == media_type
+        assert (
+            s3_server.client().stat_object(bucket_name=f"{prefix}-scenes", object_name=key).content_type == media_type
+        )
 
 
-def test_view_is_copied_once(seaweed: S3Server, prefix: str) -> None:
+def test_view_is_copied_once(s3_server: S3Server, prefix: str) -> None:
     """A view that is put again is no new version in the bucket, which keeps them all; another blob is one."""
-    store = store_at(seaweed.endpoint, prefix)
+    store = store_at(s3_server.endpoint, prefix)
 
     def count_versions() -> int:
-        found = seaweed.client().list_objects(
+        found = s3_server.client().list_objects(
             bucket_name=f"{prefix}-scenes", prefix="views/a.txt", include_version=True
         )
         return len(list(found))
@@ -121,9 +123,9 @@ def test_lost_answer_is_settled_by_the_retry(seaweed: S3Server, prefix: str, cap
     assert "Signature" not in caplog.text + "".join(traceback.format_exception(caught.value))
 
 
-def test_wrong_secret_is_told(seaweed: S3Server, prefix: str) -> None:
+def test_wrong_secret_is_told(s3_server: S3Server, prefix: str) -> None:
     """Wrong credentials are no transient fault, and are not repeated."""
-    store = store_at(seaweed.endpoint, prefix, secret_key="wrong-secret")  # noqa: S106
+    store = store_at(s3_server.endpoint, prefix, secret_key="wrong-secret")  # noqa: S106
     with pytest.raises(StoreReadOnlyError) as caught:
         store.put_blob(b"data", "image/png")
     with pytest.raises(StoreReadOnlyError, match="SignatureDoesNotMatch"):

@@ -33,7 +33,6 @@ def test_an_identical_run_renders_nothing(installation: Installation) -> None:
         "claim store Completed",
         f"ingest {installation.folder / 'master.png'} Completed",
         "check store Completed",
-        "claim store Completed",
         "plan coverage Completed",
         "find parent version Completed",
         "find finished angles Completed",

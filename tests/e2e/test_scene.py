@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 from skimage import data
 
+from storage.doctor import examine_store
 from storage.reports import REPORT_SCHEMA, read_report
 from tasks.coverage import spec_of
 from tasks.requests import DEFAULT_COVERAGE
@@ -121,10 +122,12 @@ def test_a_real_photograph_keeps_its_shape(installation: Installation) -> None:
 
 
 def test_the_same_flow_on_s3(installation: Installation, seaweed: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a real S3 server a run leaves the same pictures, finds them again, and renders nothing twice."""
+    """On a real S3 server a run leaves the same pictures and renders nothing twice, with no right to take away."""
     on_disk = installation.run(seed=9)
-    for name, value in seaweed.environment.items():
-        monkeypatch.setenv(name, value)
+    for user in (seaweed, seaweed.as_role("renderer", "e2e")):
+        for name, value in user.environment.items():
+            monkeypatch.setenv(name, value)
+        examine_store(seaweed.url("e2e"), is_quick=True)  # its owner makes the buckets
     monkeypatch.setenv("MASTERSHOT_STORE", seaweed.url("e2e"))
     on_s3 = installation.run(seed=9)
     assert [record.picture for record in on_s3.angles] == [record.picture for record in on_disk.angles]
