@@ -9,6 +9,7 @@ StorageError
 ├── StoreReadOnlyError       the store, or this user's permission, refuses
 ├── StoreUnavailableError    network, server or disk trouble: the transient one
 ├── InvalidKeyError          the key cannot name an object
+├── BadArchiveError          a version cannot be taken from an archive, or written to one
 ├── UnreadableFileError      a file to be put cannot be read, or changed meanwhile
 └── UnknownStoreError        the address names no store that can be spoken with
 ```
@@ -55,3 +56,7 @@ class UnreadableFileError(StorageError):
 
 class UnknownStoreError(StorageError):
     """The address names no store that can be spoken with."""
+
+
+class BadArchiveError(StorageError):
+    """A version cannot be taken from an archive that is damaged or not safe, or cannot be written to one."""
