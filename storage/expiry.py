@@ -106,7 +106,8 @@ def sweep(store: Housekeeper, now: datetime) -> Swept:
     numbers = list_numbers(store)
 
     def is_there(scene: str, number: int) -> bool:
-        return number in numbers.get(scene, ())
+        """Look again for what was not there: its rows may have been laid out since."""
+        return number in numbers.get(scene, ()) or bool(read_versions(store, [(scene, number)]))
 
     return swept.model_copy(
         update={

@@ -264,3 +264,28 @@ def test_manifest_goes_first(store: Housekeeper) -> None:
     sweep(cast("Housekeeper", watched), LATER)
     assert watched.seen
     assert not any(watched.seen)
+
+
+class Publishing:
+    """A store in which somebody publishes a version as soon as the rows of all versions are looked for."""
+
+    def __init__(self, store: Housekeeper) -> None:
+        """Publish into a store."""
+        self._store, self._is_done = store, False
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._store, name)
+
+    def list_views(self, prefix: str) -> list[str]:
+        """Publish, and then list."""
+        if prefix.startswith("reports/") and not self._is_done:
+            self._is_done = True
+            keep_version(self._store, 2)
+        return self._store.list_views(prefix)
+
+
+def test_rows_of_a_version_that_is_published_meanwhile_stay(store: Housekeeper) -> None:
+    """A sweep takes no rows of a version that it had not heard of when it began to look."""
+    keep_version(store, 1)
+    sweep(cast("Housekeeper", Publishing(store)), LATER)
+    assert read_rows(store) == [("street", 1), ("street", 2)]
