@@ -104,7 +104,7 @@ def _expire(asked: argparse.Namespace, settings: Settings) -> Answer:
 
     policy = Policy(keep_last=asked.keep_last, keep_days=asked.keep_days)
     store = open_housekeeper(settings.store)
-    return (expire if asked.yes else foresee)(store, policy, asked.scene), True
+    return (expire if asked.yes else foresee)(store, policy, asked.scene or ""), True
 
 
 def _export(asked: argparse.Namespace, settings: Settings) -> Answer:
@@ -118,7 +118,7 @@ def _import(asked: argparse.Namespace, settings: Settings) -> Answer:
     from tasks.showing import lay_out  # noqa: PLC0415 - Prefect takes seconds
 
     store = open_store(settings.store)
-    made = import_version(store, asked.path, asked.scene)
+    made = import_version(store, asked.path, asked.scene or "")
     lay_out(made, store)
     return {"scene": made.scene, "version": made.number, "imported_from": made.imported_from}, True
 
@@ -133,7 +133,7 @@ def _verify(asked: argparse.Namespace, settings: Settings) -> Answer:
         def advance(num_done: int, num_blobs: int) -> None:
             progress.update(bar, completed=num_done, total=num_blobs)
 
-        verified = verify(open_housekeeper(settings.store), asked.scene, advance)
+        verified = verify(open_housekeeper(settings.store), asked.scene or "", advance)
     return verified.model_dump(mode="json"), verified.is_well
 
 
@@ -198,7 +198,7 @@ def _parse() -> argparse.Namespace:
     for option in options.values():
         option.add_argument("--format", choices=("table", "json"), default="table")
     for name in ("list", "expire", "verify"):
-        options[name].add_argument("scene", nargs="?", type=_name, default="", help="all of them by default")
+        options[name].add_argument("scene", nargs="?", type=_name, help="all of them by default")
     _add(options["compare"], "scene", "before", "after")
     options["compare"].add_argument("--sheet", type=Path, metavar="FILE.png", help="draw both side by side")
     for name in ("restore", "pin", "unpin", "tag", "untag", "lineage", "reproduce", "export"):
@@ -222,7 +222,7 @@ def _add_housekeeping(options: dict[str, argparse.ArgumentParser]) -> None:
     what.add_argument("--yes", action="store_true", help="let it go")
     options["export"].add_argument("--to", type=Path, required=True, metavar="PLACE", help="a folder, or FILE.zip")
     options["import"].add_argument("path", type=Path)
-    options["import"].add_argument("--as", dest="scene", type=_name, default="", help="another name of the scene")
+    options["import"].add_argument("--as", dest="scene", type=_name, help="another name of the scene")
 
 
 def _add(parser: argparse.ArgumentParser, *names: str) -> None:
