@@ -25,6 +25,7 @@ from storage.conditions import WriteOnce
 from storage.errors import ConflictError, CorruptObjectError, MissingObjectError, StoreUnavailableError
 from storage.files import measure
 from storage.leftovers import abort_uploads, remove_versions
+from storage.listing import BucketList
 from storage.objects import (
     FRESH_FOR,
     BlobRef,
@@ -37,7 +38,7 @@ from storage.objects import (
     is_key,
 )
 from storage.refusals import translated
-from storage.transfers import MAX_REQUEST_BYTES, fetch_object, get_object, open_object, put_file, put_object
+from storage.transfers import MAX_REQUEST_BYTES, fetch_object, get_object, open_object, put_bytes, put_file
 
 _BLOBS = "blobs/sha256/"
 _VIEW_DIGEST = "x-amz-meta-sha256"
@@ -62,12 +63,13 @@ class S3Store:
         self._pool = open_pool()
         self._server = Server(endpoint, region, is_secure=is_secure, credentials=FoundCredentials(credentials))
         self._client = self._server.open_client(self._pool)
+        self._lists = BucketList(self._client, self._pool, self._server)
         self._records = WriteOnce(self._client, self._pool, self._index)
 
     def put_blob(self, data: bytes, media_type: str) -> BlobRef:
         """Keep bytes under their digest; what is there already is read, which costs no more than to send it again."""
         ref = BlobRef.of(data, media_type)
-        self._keep(ref, lambda: put_object(self._client, self._scenes, ref.key, data, media_type))
+        self._keep(ref, lambda: put_bytes(self._client, self._scenes, ref, data))
         return ref
 
     def put_file(self, path: Path, media_type: str) -> BlobRef:
@@ -113,7 +115,7 @@ class S3Store:
 
     def list_records(self, prefix: str) -> list[str]:
         """Find the keys of all records that start with a prefix, sorted."""
-        return self._list_keys(self._index, check_prefix(prefix))
+        return sorted(filter(is_key, self._lists.list_keys(self._index, check_prefix(prefix))))
 
     def put_view(self, key: str, ref: BlobRef) -> None:
         """Copy a blob to a readable name, on the server, and only once: the bucket keeps every copy as a version."""
@@ -134,7 +136,8 @@ class S3Store:
 
     def list_views(self, prefix: str) -> list[str]:
         """Find the keys of all views that start with a prefix, sorted."""
-        return self._list_keys(self._scenes, check_prefix(prefix), below="views/")
+        found = self._lists.list_keys(self._scenes, f"views/{check_prefix(prefix)}")
+        return sorted(filter(is_key, (key.removeprefix("views/") for key in found)))
 
     def remove_view(self, key: str) -> None:
         """Take a readable copy away; the bucket keeps its versions behind a delete marker."""
@@ -160,7 +163,7 @@ class S3Store:
 
     def remove_unfinished(self, older_than: timedelta) -> int:
         """Take away uploads in parts that were begun so long ago and never completed, and return how many."""
-        return abort_uploads(self._client, self._pool, self._server, self._scenes, older_than)
+        return abort_uploads(self._client, self._pool, self._lists, self._scenes, older_than)
 
     def list_reader_options(self) -> dict[str, str]:
         """Return how the server is reached and with whose credentials."""
@@ -249,11 +252,3 @@ class S3Store:
         except MissingObjectError:
             return False
         return (view.metadata or {}).get(_VIEW_DIGEST) == ref.sha256 and view.content_type == ref.media_type
-
-    def _list_keys(self, bucket: str, prefix: str, below: str = "") -> list[str]:
-        try:
-            with translated(f"s3://{bucket}/{below}{prefix}"):
-                found = self._client.list_objects(bucket_name=bucket, prefix=below + prefix, recursive=True)
-                return sorted(key for item in found if is_key(key := (item.object_name or "").removeprefix(below)))
-        except MissingObjectError:  # the bucket, before the first put
-            return []

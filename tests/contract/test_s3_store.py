@@ -1,19 +1,12 @@
 """What the S3 store does when a server forgets, loses, refuses, or is none."""
 
 import traceback
-from collections.abc import Generator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
-from socket import SHUT_RDWR
-from threading import Thread
-from uuid import uuid4
 
 import pytest
 from minio.commonconfig import ENABLED
-from minio.credentials.providers import StaticProvider
-from urllib3 import PoolManager
 
 from storage.errors import (
     ConflictError,
@@ -26,98 +19,10 @@ from storage.errors import (
 )
 from storage.objects import BlobRef
 from storage.opening import open_store
-from storage.s3 import S3Store
+from tests.s3_stubs import Stub, always, forgetful, losing, serve, store_at
 from tests.seaweed import SeaweedServer
 
 LOST_KEY = "lost-answer"
-
-
-class Stub(BaseHTTPRequestHandler):
-    """A server of our own making; it answers every method in one way."""
-
-    def handle_any(self) -> None:
-        """Read the request and answer it."""
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        status, headers, data = self.answer(body)
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(data)
-
-    def answer(self, body: bytes) -> tuple[int, dict[str, str], bytes]:
-        """Choose status, headers and body."""
-        raise NotImplementedError
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        """Stay silent."""
-
-    do_GET = do_PUT = do_HEAD = handle_any  # noqa: N815
-
-
-def forgetful(endpoint: str) -> type[Stub]:
-    """Stand before a real server and drop its conditions."""
-    pool = PoolManager()
-
-    class Forgetful(Stub):
-        def answer(self, body: bytes) -> tuple[int, dict[str, str], bytes]:
-            headers = {name: value for name, value in self.headers.items() if name != "If-None-Match"}
-            response = pool.request(self.command, f"http://{endpoint}{self.path}", body=body, headers=headers)
-            return response.status, dict(response.headers), response.data
-
-    return Forgetful
-
-
-def losing(endpoint: str) -> type[Stub]:
-    """Stand before a real server and lose its answer to what is put under one key."""
-    pool = PoolManager()
-
-    class Losing(Stub):
-        def answer(self, body: bytes) -> tuple[int, dict[str, str], bytes]:
-            url, headers = f"http://{endpoint}{self.path}", dict(self.headers.items())
-            response = pool.request(self.command, url, body=body, headers=headers)
-            if self.command == "PUT" and LOST_KEY in self.path:
-                self.connection.shutdown(SHUT_RDWR)
-            return response.status, dict(response.headers), response.data
-
-    return Losing
-
-
-def always(status: int, media_type: str, data: bytes) -> type[Stub]:
-    """Answer everything alike."""
-
-    class Always(Stub):
-        def answer(self, body: bytes) -> tuple[int, dict[str, str], bytes]:
-            del body
-            return status, {"Content-Type": media_type, "Content-Length": str(len(data))}, data
-
-    return Always
-
-
-@contextmanager
-def serve(stub: type[Stub]) -> Generator[str]:
-    """Run a stub and give its endpoint."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), stub) as server:
-        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield f"127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
-
-
-def store_at(endpoint: str, bucket_prefix: str, secret_key: str = SeaweedServer.secret_key) -> S3Store:
-    """Make a store with the test server's credentials."""
-    provider = StaticProvider(SeaweedServer.access_key, secret_key)
-    return S3Store(endpoint, bucket_prefix=bucket_prefix, region="us-east-1", is_secure=False, credentials=provider)
-
-
-@pytest.fixture
-def prefix() -> str:
-    """Make buckets that no other test uses."""
-    return f"t{uuid4().hex[:12]}"
 
 
 def test_blobs_are_versioned_and_records_are_not(seaweed: SeaweedServer, prefix: str) -> None:
@@ -140,6 +45,25 @@ def test_reading_creates_nothing(seaweed: SeaweedServer, prefix: str) -> None:
     with pytest.raises(MissingObjectError):
         store.get_record("runs/1")
     assert not seaweed.client().bucket_exists(bucket_name=f"{prefix}-scenes-index")
+
+
+def test_long_list_is_whole(seaweed: SeaweedServer, prefix: str) -> None:
+    """A list that the server gives in pages of a thousand has every key, in order."""
+    store = store_at(seaweed.endpoint, prefix)
+    keys = [f"runs/{number:04d}" for number in range(1001)]
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(lambda key: store.put_record(key, b"{}"), keys))
+    assert store.list_records("") == keys
+
+
+def test_list_that_is_cut_is_not_taken_for_whole() -> None:
+    """A server that stops in the middle and does not say where to go on is none that can be used."""
+    data = b"<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>"
+    with (
+        serve(always(200, "application/xml", data)) as endpoint,
+        pytest.raises(UnknownStoreError, match="cuts its list"),
+    ):
+        store_at(endpoint, "a").list_records("")
 
 
 def test_older_version_mends_a_corrupt_blob(seaweed: SeaweedServer, prefix: str) -> None:
@@ -192,7 +116,7 @@ def test_lost_answer_is_settled_by_the_retry(
     seaweed: SeaweedServer, prefix: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A put that won and whose answer was lost is transient, then a success; no signature is logged or raised."""
-    with serve(losing(seaweed.endpoint)) as endpoint:
+    with serve(losing(seaweed.endpoint, "PUT", LOST_KEY)) as endpoint:
         with pytest.raises(StoreUnavailableError) as caught:
             store_at(endpoint, prefix).put_record(LOST_KEY, b"{}")
         store_at(seaweed.endpoint, prefix).put_record(LOST_KEY, b"{}")

@@ -1,100 +1,16 @@
 """What every store promises, on a real folder and on a real S3 server."""
 
-import posixpath
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from io import BytesIO
-from pathlib import Path
 from threading import Barrier
-from uuid import uuid4
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from storage.errors import ConflictError, CorruptObjectError, InvalidKeyError, MissingObjectError, StorageError
-from storage.objects import MAX_KEY_LENGTH, BlobRef, Store
-from storage.opening import open_store
-from tests.seaweed import SeaweedServer
+from storage.errors import ConflictError, CorruptObjectError, MissingObjectError, StorageError
+from storage.objects import BlobRef, Store
+from tests.backends import Backend, cut_short, flip_bit
 
 NUM_RACERS = 8
-KEY_CHARACTERS = "abzABZ019._=-"
-segments = st.text(KEY_CHARACTERS, min_size=1, max_size=20).filter(lambda segment: not segment.startswith("."))
-keys = st.lists(segments, min_size=1, max_size=5).map("/".join)
-hostile_keys = st.one_of(st.text(max_size=40), st.text(KEY_CHARACTERS + "/\\~%:\0 ", max_size=40))
-examples = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-
-
-@dataclass(frozen=True)
-class Backend:
-    """A store, and ways around it: what a person reads at an address, and what a fault leaves there."""
-
-    store: Store
-    read: Callable[[str], bytes]
-    damage: Callable[[str, bytes], None]
-
-
-@pytest.fixture(params=["directory", "s3"])
-def backend(request: pytest.FixtureRequest) -> Backend:
-    """Choose the back end under test."""
-    return request.getfixturevalue(f"{request.param}_backend")
-
-
-@pytest.fixture
-def directory_backend(tmp_path: Path) -> Backend:
-    """Open a store in a new folder."""
-    return Backend(
-        store=open_store(str(tmp_path / "root")),
-        read=lambda address: Path(address).read_bytes(),
-        damage=lambda address, data: void(Path(address).write_bytes(data)),
-    )
-
-
-@pytest.fixture
-def s3_backend(seaweed: SeaweedServer, monkeypatch: pytest.MonkeyPatch) -> Backend:
-    """Open buckets that tests share, for the first put into new ones takes 0.2 s; `name` keeps tests apart."""
-    for variable, value in seaweed.environment.items():
-        monkeypatch.setenv(variable, value)
-    client = seaweed.client()
-
-    def read(address: str) -> bytes:
-        bucket, _, key = address.removeprefix("s3://").partition("/")
-        return client.get_object(bucket_name=bucket, object_name=key).read()
-
-    def damage(address: str, data: bytes) -> None:
-        bucket, _, key = address.removeprefix("s3://").partition("/")
-        for version in client.list_objects(bucket_name=bucket, prefix=key, include_version=True):
-            client.remove_object(bucket_name=bucket, object_name=key, version_id=version.version_id)
-        client.put_object(bucket_name=bucket, object_name=key, data=BytesIO(data), length=len(data))
-
-    return Backend(store=open_store(seaweed.url("contract")), read=read, damage=damage)
-
-
-@pytest.fixture
-def store(backend: Backend) -> Store:
-    """Take the store of the back end."""
-    return backend.store
-
-
-@pytest.fixture
-def name() -> str:
-    """Make a name that no other test uses."""
-    return uuid4().hex
-
-
-def void(_: object) -> None:
-    """Drop a value."""
-
-
-def flip_bit(data: bytes) -> bytes:
-    """Damage one bit."""
-    return bytes([data[0] ^ 1]) + data[1:]
-
-
-def cut_short(data: bytes) -> bytes:
-    """Lose the last byte."""
-    return data[:-1]
 
 
 def attempt(put: Callable[[], None]) -> StorageError | None:
@@ -239,57 +155,3 @@ def test_addresses_can_be_opened(backend: Backend, name: str) -> None:
     backend.store.put_record(name, b"{}")
     assert backend.read(backend.store.locate_blob(ref)) == name.encode()
     assert backend.read(backend.store.locate_record(name)) == b"{}"
-
-
-@pytest.mark.parametrize(
-    "key",
-    ["", "/a", "a/", "a//b", ".", "..", "a/../b", "a/.hidden", "a b", "a\n", "ä", "~a", "a" * 256, "a/" * 256 + "a"],
-)
-def test_invalid_key_is_refused_everywhere(store: Store, key: str) -> None:
-    """Every method that takes a key refuses one that cannot name an object."""
-    ref = BlobRef.of(b"", "image/png")
-    for use in (
-        lambda: store.put_record(key, b""),
-        lambda: void(store.get_record(key)),
-        lambda: store.put_view(key, ref),
-        lambda: void(store.locate_record(key)),
-        lambda: void(store.locate_view(key)),
-    ):
-        assert isinstance(attempt(use), InvalidKeyError)
-
-
-@pytest.mark.parametrize("prefix", ["/", "..", "a/../", "a//", "a b"])
-def test_invalid_prefix_is_refused(store: Store, prefix: str) -> None:
-    """A prefix that no key can start with is a mistake, not an empty list."""
-    with pytest.raises(InvalidKeyError):
-        store.list_records(prefix)
-
-
-@examples
-@given(key=keys)
-def test_every_valid_key_holds_its_record(store: Store, key: str) -> None:
-    """A valid key, whatever it is, is written, read and listed."""
-    key = f"{uuid4().hex}/{key}"
-    store.put_record(key, key.encode())
-    assert store.get_record(key) == key.encode()
-    assert store.list_records(key) == [key]
-
-
-def test_longest_key_holds_its_record(store: Store, name: str) -> None:
-    """The limits of a key are within what the store can name."""
-    key = f"{name}/{'s' * 255}/".ljust(MAX_KEY_LENGTH, "k")
-    store.put_record(key, b"{}")
-    assert store.list_records(name) == [key]
-
-
-@examples
-@given(key=hostile_keys)
-def test_no_key_escapes_the_root(store: Store, key: str) -> None:
-    """A key is refused, or names exactly its own place below the root."""
-    root = store.locate_record("a").removesuffix("a")
-    try:
-        address = store.locate_record(key)
-    except InvalidKeyError:
-        return
-    assert address == root + key
-    assert posixpath.normpath(f"/{key}") == f"/{key}"
