@@ -18,6 +18,7 @@ from models.errors import ModelError
 from storage.errors import StorageError
 from storage.history import read_version
 from storage.marks import Mark, add_mark
+from storage.names import check_name
 from storage.opening import open_housekeeper, open_store
 from storage.versions import version_name
 from tasks.errors import TaskError
@@ -43,7 +44,7 @@ def main() -> int:
 
 
 def _list(asked: argparse.Namespace, settings: Settings) -> Answer:
-    from tasks.overview import list_scenes, list_versions  # noqa: PLC0415 - polars takes a moment
+    from tasks.overview import list_scenes, list_versions  # noqa: PLC0415
 
     store = open_store(settings.store)
     return (list_versions(store, asked.scene) if asked.scene else list_scenes(store)), True
@@ -251,8 +252,6 @@ def _days(text: str) -> float:
 
 
 def _name(text: str) -> str:
-    from storage.datasets import check_name  # noqa: PLC0415
-
     try:
         return check_name(text)
     except StorageError as exc:

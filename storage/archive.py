@@ -16,8 +16,8 @@ The manifest alone says which files there are, so nothing in an archive is found
 import re
 from collections.abc import Mapping
 
-from storage.datasets import check_name
 from storage.errors import BadArchiveError, InvalidKeyError
+from storage.names import check_name
 from storage.objects import BlobRef
 from storage.records import AngleRecord, Manifest
 from storage.versions import version_name

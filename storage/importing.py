@@ -17,8 +17,8 @@ from typing import BinaryIO, Protocol, cast
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
 from storage.archive import CHECKSUMS, MANIFEST, README, archive_name, list_archive, write_checksums
-from storage.datasets import check_name
 from storage.errors import BadArchiveError, CorruptObjectError
+from storage.names import check_name
 from storage.objects import BlobRef, Store
 from storage.reading import parse_record
 from storage.records import Manifest
