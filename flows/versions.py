@@ -24,6 +24,8 @@ from storage.versions import version_name
 from tasks.errors import TaskError
 
 OUR_ERRORS = (TaskError, ModelError, StorageError)
+MAX_WORDS = 200
+"""Characters of a name or of a note."""
 Answer = tuple[object, bool]
 """What is answered, plain enough for JSON, and whether all is well."""
 
@@ -207,8 +209,8 @@ def _parse() -> argparse.Namespace:
     for name in ("tag", "untag"):
         options[name].add_argument("tag", type=_name)
     for name in ("pin", "unpin", "tag", "untag"):
-        options[name].add_argument("--who", help="the user of this process by default")
-        options[name].add_argument("--note", default="", help="why")
+        options[name].add_argument("--who", type=_words, help="the user of this process by default")
+        options[name].add_argument("--note", type=_words, default="", help="why")
     options["reproduce"].add_argument("--angles", nargs="+", default=[], metavar="ANGLE", help="all by default")
     _add_housekeeping(options)
     return parser.parse_args()
@@ -238,6 +240,13 @@ def _number(text: str) -> int:
         msg = f"{text!r} is no version: give its number, from 1"
         raise argparse.ArgumentTypeError(msg)
     return int(digits)
+
+
+def _words(text: str) -> str:
+    if len(text) > MAX_WORDS or not text.isprintable():
+        msg = f"give up to {MAX_WORDS} characters in one line"
+        raise argparse.ArgumentTypeError(msg)
+    return text
 
 
 def _days(text: str) -> float:

@@ -27,7 +27,7 @@ def keep_version(
     run_id = f"20260329T013000Z-{scene}-{number}"
     records = [_keep_angle(store, f"{scene} {name} {number}", name, run_id, created_at) for name in angles]
     master = _put(store, f"master of {scene}", "image/png")
-    place = {"scene": scene, "version": number, "run_id": run_id, "created_at": created_at}
+    place: dict[str, object] = {"scene": scene, "version": number, "run_id": run_id, "created_at": created_at}
     manifest = Manifest(
         scene=scene,
         number=number,
@@ -45,13 +45,7 @@ def keep_version(
         ),
         angles=tuple(records),
         other_takes=(_keep_angle(store, f"other {scene} {number}", "wide", f"{run_id}-other", created_at),),
-        reports=ReportRefs(
-            parquet=_report(store, "angles", [{**place, "angle": name} for name in angles]),
-            coverage_parquet=_report(store, "coverage", [place]),
-            contact_sheet=_put(store, f"sheet {scene} {number}", "image/png"),
-            review_page=_put(store, f"page {scene} {number}", "text/html"),
-            summary=_put(store, f"summary {scene} {number}", "text/markdown"),
-        ),
+        reports=_keep_reports(store, place, angles),
         verdicts={"pass": len(angles), "review": 0, "fail": 0},
         software={"python": "3.11"},
         code={"mastershot": "0.1.0", "commit": "ab" * 20},
@@ -69,6 +63,17 @@ def lay_out(store: Store, manifest: Manifest) -> None:
     store.put_view(angle_part_key(*place), manifest.reports.parquet)
     assert manifest.reports.coverage_parquet
     store.put_view(coverage_part_key(*place), manifest.reports.coverage_parquet)
+
+
+def _keep_reports(store: Store, place: dict[str, object], angles: Sequence[str]) -> ReportRefs:
+    name = f"{place['scene']} {place['version']}"
+    return ReportRefs(
+        parquet=_report(store, "angles", [{**place, "angle": angle} for angle in angles]),
+        coverage_parquet=_report(store, "coverage", [place]),
+        contact_sheet=_put(store, f"sheet {name}", "image/png"),
+        review_page=_put(store, f"page {name}", "text/html"),
+        summary=_put(store, f"summary {name}", "text/markdown"),
+    )
 
 
 def _keep_angle(store: Store, content: str, name: str, run_id: str, rendered_at: datetime) -> AngleRecord:
