@@ -60,7 +60,7 @@ def cover(request: SceneRequest, settings: Settings, run_id: str) -> Manifest:
     store = settings.store
     master = ingest_master(request.master, settings.master_folders, store)
     specs = plan_coverage(request, master, settings.weights, settings.arithmetic)
-    renderer = RendererSpec.of(specs[0], settings.weights, settings.machine, settings.spool)
+    renderer = RendererSpec.of(specs[0], settings.weights, settings.machine)
     parent = find_parent(request.scene, run_id, store, is_retry=flow_run.run_count > 1)
     takes: Takes = {}
     rounds: list[Scored] = []
@@ -68,7 +68,7 @@ def cover(request: SceneRequest, settings: Settings, run_id: str) -> Manifest:
     wanted = specs
     while wanted and len(rounds) < request.max_attempts:
         finished = find_finished(request, master, wanted, None if rounds else parent, run_id, store)
-        records = shoot(wanted, finished, master.picture, renderer, store, run_id)
+        records = shoot(wanted, finished, master.picture, renderer, settings, run_id)
         rounds.append(score_scene(master.picture, list(records.values()), renderer.profile, settings.weights, store))
         takes = add_takes(takes, records, rounds[-1].cards)
         takes, multi_view = check_multi_view(master.picture, takes, renderer.profile, store)
@@ -99,16 +99,18 @@ def shoot(
     finished: dict[str, AngleRecord],
     master: BlobRef,
     renderer: RendererSpec,
-    store: str,
+    settings: Settings,
     run_id: str,
 ) -> dict[str, AngleRecord]:
     """Render what of `specs` is not finished, a task run for each recipe, and return the records of all by name."""
     missing = [spec for spec in specs if spec.name not in finished]
     if missing:
-        encode_reference(missing, master, renderer, store)
+        encode_reference(missing, master, renderer, settings.store)
     recipes = {spec.fingerprint: spec for spec in missing}  # two names may ask for the same picture
     renders = {
-        fingerprint: render_angle.submit(spec, master, renderer, store, run_id)  # pyright: ignore[reportUnknownMemberType]
+        fingerprint: render_angle.submit(  # pyright: ignore[reportUnknownMemberType]
+            spec, master, renderer, settings.spool, settings.store, run_id
+        )
         for fingerprint, spec in recipes.items()
     }
     records = finished | gather(missing, renders)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
 from rich.console import Console, RenderableType
+from rich.filesize import decimal
 from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
@@ -195,6 +196,57 @@ def _show_reproduced(answer: object) -> list[RenderableType]:
     return [make_table(rows, cells), f"{num_same} of {len(rows)} angles are bit-identical."]
 
 
+def _show_expired(answer: object) -> list[RenderableType]:
+    facts = _facts(answer)
+    rows = _rows(facts["versions"])
+    cells: dict[str, Callable[[Facts], str]] = {
+        "scene": lambda row: _word(row["scene"]),
+        "version": lambda row: _version(row["version"]),
+        "when (UTC)": _when,
+    }
+    parts: list[RenderableType] = [make_table(rows, cells)] if rows else []
+    verb = "would go" if facts["is_dry_run"] else "went"
+    blobs = f"{facts['num_blobs']} blobs {verb}, which frees {_bytes(facts['freed_bytes'])}"
+    parts.append(f"{len(rows)} versions, {facts['num_records']} records, {facts['num_views']} views and {blobs}.")
+    if facts["num_young"]:
+        parts.append(f"{facts['num_young']} more, {_bytes(facts['young_bytes'])}, are too young and go later.")
+    if facts["held_off_by"]:
+        parts.append(f"Work is under way ({_word(facts['held_off_by'])}): the other blobs are left for the next time.")
+    if facts["is_cut_short"]:
+        parts.append("Not everything went in one sweep: run it again.")
+    return [*parts, "Nothing was done: add --yes to let them go."] if facts["is_dry_run"] else parts
+
+
+def _show_written(answer: object) -> list[RenderableType]:
+    return [f"{_facts(answer)['written']}"]
+
+
+def _show_imported(answer: object) -> list[RenderableType]:
+    made = _facts(answer)
+    return [f"{made['scene']} {_version(made['version'])} is imported with manifest {made['imported_from']}."]
+
+
+def _show_verified(answer: object) -> list[RenderableType]:
+    facts = _facts(answer)
+    cells: dict[str, Callable[[Facts], str]] = {
+        "blob": lambda row: _word(row["place"]),
+        "is": lambda row: _word(row["kind"]),
+        "needed by": lambda row: "\n".join(cast("list[str]", row["needed_by"])) or "no version",
+    }
+    faults, damaged = _rows(facts["faults"]), cast("list[str]", facts["damaged_manifests"])
+    parts: list[RenderableType] = [*damaged, *([make_table(faults, cells)] if faults else [])]
+    read = f"{facts['num_blobs']} blobs, {_bytes(facts['num_bytes'])}, of {facts['num_versions']} versions were read"
+    parts.append(f"{read}; {len(faults)} are lost or damaged, and {len(damaged)} manifests.")
+    if facts["num_unreferenced"]:
+        loose = f"{facts['num_unreferenced']} blobs, {_bytes(facts['unreferenced_bytes'])}"
+        parts.append(f"No version refers to {loose} of them.")
+    return parts
+
+
+def _bytes(value: object) -> str:
+    return str(decimal(int(str(value))))
+
+
 _VIEWS: dict[str, Callable[[object], list[RenderableType]]] = {
     "list": _show_list,
     "compare": _show_difference,
@@ -202,4 +254,8 @@ _VIEWS: dict[str, Callable[[object], list[RenderableType]]] = {
     **dict.fromkeys(("pin", "unpin", "tag", "untag"), _show_standing),
     "lineage": _show_lineage,
     "reproduce": _show_reproduced,
+    "expire": _show_expired,
+    "export": _show_written,
+    "import": _show_imported,
+    "verify": _show_verified,
 }

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from flows.settings import Settings, read_settings
 from flows.version_tables import show
@@ -17,11 +18,14 @@ from models.errors import ModelError
 from storage.errors import StorageError
 from storage.history import read_version
 from storage.marks import Mark, add_mark
-from storage.opening import open_store
+from storage.names import check_name
+from storage.opening import open_housekeeper, open_store
 from storage.versions import version_name
 from tasks.errors import TaskError
 
 OUR_ERRORS = (TaskError, ModelError, StorageError)
+MAX_WORDS = 200
+"""Characters of a name or of a note."""
 Answer = tuple[object, bool]
 """What is answered, plain enough for JSON, and whether all is well."""
 
@@ -42,7 +46,7 @@ def main() -> int:
 
 
 def _list(asked: argparse.Namespace, settings: Settings) -> Answer:
-    from tasks.overview import list_scenes, list_versions  # noqa: PLC0415 - polars takes a moment
+    from tasks.overview import list_scenes, list_versions  # noqa: PLC0415
 
     store = open_store(settings.store)
     return (list_versions(store, asked.scene) if asked.scene else list_scenes(store)), True
@@ -97,6 +101,45 @@ def _reproduce(asked: argparse.Namespace, settings: Settings) -> Answer:
     return outcomes, all(outcome["outcome"] == "identical" for outcome in outcomes)
 
 
+def _expire(asked: argparse.Namespace, settings: Settings) -> Answer:
+    from storage.expiry import Policy  # noqa: PLC0415
+    from tasks.expiring import expire, foresee  # noqa: PLC0415
+
+    policy = Policy(keep_last=asked.keep_last, keep_days=asked.keep_days)
+    store = open_housekeeper(settings.store)
+    return (expire if asked.yes else foresee)(store, policy, asked.scene or ""), True
+
+
+def _export(asked: argparse.Namespace, settings: Settings) -> Answer:
+    from storage.exporting import export_version  # noqa: PLC0415
+
+    return {"written": str(export_version(open_store(settings.store), asked.scene, asked.number, asked.to))}, True
+
+
+def _import(asked: argparse.Namespace, settings: Settings) -> Answer:
+    from storage.importing import import_version  # noqa: PLC0415
+    from tasks.showing import lay_out  # noqa: PLC0415 - Prefect takes seconds
+
+    store = open_store(settings.store)
+    made = import_version(store, asked.path, asked.scene or "")
+    lay_out(made, store)
+    return {"scene": made.scene, "version": made.number, "imported_from": made.imported_from}, True
+
+
+def _verify(asked: argparse.Namespace, settings: Settings) -> Answer:
+    from storage.verifying import verify  # noqa: PLC0415
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        bar = progress.add_task("reading blobs", total=None)
+
+        def advance(num_done: int, num_blobs: int) -> None:
+            progress.update(bar, completed=num_done, total=num_blobs)
+
+        verified = verify(open_housekeeper(settings.store), asked.scene or "", advance)
+    return verified.model_dump(mode="json"), verified.is_well
+
+
 def write_picture(path: Path, save: Callable[..., None]) -> None:
     """Write a PNG where it is asked for.
 
@@ -129,6 +172,10 @@ COMMANDS: dict[str, Callable[[argparse.Namespace, Settings], Answer]] = {
     "untag": _mark,
     "lineage": _lineage,
     "reproduce": _reproduce,
+    "expire": _expire,
+    "export": _export,
+    "import": _import,
+    "verify": _verify,
 }
 
 
@@ -145,27 +192,45 @@ def _parse() -> argparse.Namespace:
         "untag": "take a name from a version",
         "lineage": "where a version comes from",
         "reproduce": "render a version again and compare, without publishing",
+        "expire": "let old versions go, and say what that frees; nothing is done without --yes",
+        "export": "write a version to a folder or a zip that stands alone",
+        "import": "publish the version in such a folder or zip here",
+        "verify": "read every blob again and name what is lost or damaged",
     }
     options = {name: commands.add_parser(name, help=line, description=line) for name, line in words.items()}
     for option in options.values():
         option.add_argument("--format", choices=("table", "json"), default="table")
-    options["list"].add_argument("scene", nargs="?")
+    for name in ("list", "expire", "verify"):
+        options[name].add_argument("scene", nargs="?", type=_name, help="all of them by default")
     _add(options["compare"], "scene", "before", "after")
     options["compare"].add_argument("--sheet", type=Path, metavar="FILE.png", help="draw both side by side")
-    for name in ("restore", "pin", "unpin", "tag", "untag", "lineage", "reproduce"):
+    for name in ("restore", "pin", "unpin", "tag", "untag", "lineage", "reproduce", "export"):
         _add(options[name], "scene", "number")
     for name in ("tag", "untag"):
         options[name].add_argument("tag", type=_name)
     for name in ("pin", "unpin", "tag", "untag"):
-        options[name].add_argument("--who", help="the user of this process by default")
-        options[name].add_argument("--note", default="", help="why")
+        options[name].add_argument("--who", type=_words, help="the user of this process by default")
+        options[name].add_argument("--note", type=_words, default="", help="why")
     options["reproduce"].add_argument("--angles", nargs="+", default=[], metavar="ANGLE", help="all by default")
+    _add_housekeeping(options)
     return parser.parse_args()
+
+
+def _add_housekeeping(options: dict[str, argparse.ArgumentParser]) -> None:
+    expire = options["expire"]
+    expire.add_argument("--keep-last", type=_number, default=5, metavar="N", help="of every scene; 5 by default")
+    expire.add_argument("--keep-days", type=_days, default=30, metavar="D", help="younger ones stay; 30 by default")
+    what = expire.add_mutually_exclusive_group()
+    what.add_argument("--dry-run", action="store_true", help="say what would go; the default")
+    what.add_argument("--yes", action="store_true", help="let it go")
+    options["export"].add_argument("--to", type=Path, required=True, metavar="PLACE", help="a folder, or FILE.zip")
+    options["import"].add_argument("path", type=Path)
+    options["import"].add_argument("--as", dest="scene", type=_name, help="another name of the scene")
 
 
 def _add(parser: argparse.ArgumentParser, *names: str) -> None:
     for name in names:
-        parser.add_argument(name, type=str if name == "scene" else _number)
+        parser.add_argument(name, type=_name if name == "scene" else _number)
 
 
 def _number(text: str) -> int:
@@ -177,9 +242,25 @@ def _number(text: str) -> int:
     return int(digits)
 
 
-def _name(text: str) -> str:
-    from storage.datasets import check_name  # noqa: PLC0415
+def _words(text: str) -> str:
+    if len(text) > MAX_WORDS or not text.isprintable():
+        msg = f"give up to {MAX_WORDS} characters in one line"
+        raise argparse.ArgumentTypeError(msg)
+    return text
 
+
+def _days(text: str) -> float:
+    try:
+        days = float(text)
+    except ValueError:
+        days = -1.0
+    if not 0 <= days < 10**5:
+        msg = f"{text!r} is no number of days"
+        raise argparse.ArgumentTypeError(msg)
+    return days
+
+
+def _name(text: str) -> str:
     try:
         return check_name(text)
     except StorageError as exc:

@@ -49,6 +49,31 @@ def draw_sheet(title: str, warning: str, master: SheetCell, angles: Sequence[She
     return sheet
 
 
+def draw_pairs(title: str, note: str, pairs: Sequence[tuple[SheetCell, SheetCell]]) -> Image.Image:
+    """Draw one row per pair, the two pictures of it side by side at the width of a master.
+
+    Args:
+        title: What is compared: one line.
+        note: What a reader must know, or an empty string.
+        pairs: Left and right, in reading order; none makes a sheet of a heading alone.
+    """
+    cells = [cell for pair in pairs for cell in pair]
+    text_px = _LINE_PX * (1 + max((len(cell.lines) for cell in cells), default=0))
+    heights = [
+        max(round(MASTER_WIDTH_PX * cell.picture.height / cell.picture.width) for cell in pair) + text_px + 12
+        for pair in pairs
+    ]
+    width = 2 * (MASTER_WIDTH_PX + _GAP_PX) + _GAP_PX
+    sheet = Image.new("RGB", (width, _HEADER_PX + sum(heights) + _GAP_PX * (len(pairs) + 1)), SURROUND)
+    _draw_header(sheet, title, note)
+    top = _HEADER_PX
+    for pair, height in zip(pairs, heights, strict=True):
+        for column, cell in enumerate(pair):
+            _draw_cell(sheet, cell, (_GAP_PX + column * (MASTER_WIDTH_PX + _GAP_PX), top), (MASTER_WIDTH_PX, height))
+        top += height + _GAP_PX
+    return sheet
+
+
 def _places(num_angles: int) -> list[tuple[int, int]]:
     """Return (column, row) of each angle: the master holds columns 0 and 1 of rows 0 and 1."""
     beside = [(column, row) for row in (0, 1) for column in (2, 3)]

@@ -25,17 +25,16 @@ import polars as pl
 from storage.errors import (
     ConflictError,
     CorruptObjectError,
-    InvalidKeyError,
     MissingObjectError,
     StorageError,
     StoreUnavailableError,
 )
+from storage.names import check_name
 from storage.objects import Store
 from storage.reports import IDENTITY, PARTS_KEY, Kind, list_columns, read_report, write_frame
 
 _MEDIA_TYPE = "application/vnd.apache.parquet"
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _FOLDERS: dict[Kind, str] = {"angles": "reports/angles", "coverage": "reports/coverages"}
 _COMPACTED = "compacted-"
 _NUM_READERS = 16
@@ -119,18 +118,6 @@ def forget(store: Store, kind: Kind, is_there: Callable[[str, int], bool]) -> in
             _leave_out(store, kind, key, contents[key], gone[key])
         store.remove_view(key)
     return sum(map(len, gone.values()))
-
-
-def check_name(name: str) -> str:
-    """Return the name of a project, a sequence or a scene.
-
-    Raises:
-        InvalidKeyError: It is none.
-    """
-    if not _NAME.fullmatch(name):
-        msg = f"{name[:80]!r} is no name: take up to 63 of a-z, 0-9, _ and -, the first a letter or a digit."
-        raise InvalidKeyError(msg)
-    return name
 
 
 def _part_key(kind: Kind, project: str, sequence: str, scene: str, number: int) -> str:

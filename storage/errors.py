@@ -10,6 +10,7 @@ StorageError
 ├── StoreUnavailableError    network, server or disk trouble: the transient one
 ├── InvalidKeyError          the key cannot name an object
 ├── UnsafeStoreError         the store cannot do what keeps work safe, or what its address asks
+├── BadArchiveError          a version cannot be taken from an archive, or written to one
 ├── UnreadableFileError      a file to be put cannot be read, or changed meanwhile
 └── UnknownStoreError        the address names no store that can be spoken with
 ```
@@ -60,3 +61,7 @@ class UnreadableFileError(StorageError):
 
 class UnknownStoreError(StorageError):
     """The address names no store that can be spoken with."""
+
+
+class BadArchiveError(StorageError):
+    """A version cannot be taken from an archive that is damaged or not safe, or cannot be written to one."""

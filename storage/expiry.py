@@ -41,6 +41,9 @@ class Swept(Record):
 
     num_blobs: int = 0
     freed_bytes: int = 0
+    num_young: int = 0
+    """Blobs that nothing refers to either, and that were put in the last days."""
+    young_bytes: int = 0
     num_records: int = 0
     num_views: int = 0
     num_rows_parts: int = 0
@@ -103,11 +106,14 @@ def sweep(store: Housekeeper, now: datetime) -> Swept:
     numbers = list_numbers(store)
 
     def is_there(scene: str, number: int) -> bool:
-        return number in numbers.get(scene, ())
+        """Look again for what was not there: its rows may have been laid out since."""
+        return number in numbers.get(scene, ()) or bool(read_versions(store, [(scene, number)]))
 
     return swept.model_copy(
         update={
             "num_records": swept.num_records + len(loose),
+            "num_young": len(garbage.young),
+            "young_bytes": sum(blob.size_bytes for blob in garbage.young),
             "num_views": len(garbage.views),
             "num_rows_parts": forget(store, "angles", is_there) + forget(store, "coverage", is_there),
             "num_unfinished": store.remove_unfinished(UNFINISHED_LIFE),

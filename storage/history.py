@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 from functools import partial
 
-from storage.datasets import check_name
 from storage.errors import MissingObjectError
+from storage.names import check_name
 from storage.objects import Store
 from storage.reading import read_many, read_record
 from storage.records import Manifest

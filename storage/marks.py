@@ -33,7 +33,7 @@ class Mark(Record):
     who: Annotated[str, Field(min_length=1, max_length=200)]
     when: str
     """UTC in ISO 8601, by the clock of whoever said it."""
-    note: Annotated[str, Field(max_length=2000)] = ""
+    note: Annotated[str, Field(max_length=200)] = ""
 
 
 class Standing(Record):

@@ -8,8 +8,9 @@ A number is taken by whoever writes it first, so of two runs that follow the sam
 
 import logging
 import re
+from contextlib import suppress
 
-from storage.errors import ConflictError, CorruptObjectError
+from storage.errors import ConflictError, CorruptObjectError, MissingObjectError
 from storage.objects import Store
 from storage.reading import read_record
 from storage.records import AngleRecord, Manifest
@@ -102,8 +103,12 @@ def latest_version(store: Store, scene: str) -> Manifest | None:
 
 def find_version(store: Store, scene: str, run_id: str) -> Manifest | None:
     """Return the latest version of `scene` that this run committed, or None; reads every version behind it."""
-    versions = (read_record(store, key, Manifest) for key in reversed(_list_manifests(store, scene)))
-    return next((version for version in versions if version.run_id == run_id), None)
+    for key in reversed(_list_manifests(store, scene)):
+        with suppress(MissingObjectError):  # expired since it was listed
+            version = read_record(store, key, Manifest)
+            if version.run_id == run_id:
+                return version
+    return None
 
 
 def latest_numbers(store: Store) -> dict[str, int]:

@@ -128,9 +128,9 @@ def _read_scores(store: Store, manifest: Manifest) -> dict[str, dict[str, JsonVa
     """Return verdict and figures of the chosen attempt at every angle."""
     frame = read_report(store.get_blob(manifest.reports.parquet))
     figures = [name for name, kind in frame.schema.items() if kind == pl.Float64 and name not in _NO_SCORES]
-    asked = [name for name in figures if not name.startswith(("asked_", "given_"))]
+    asked = [name for name in figures if not name.startswith(("asked_", "given_", "order_"))]
     words = ["verdict", "reasons", "camera_kind"]
-    chosen = frame.filter(pl.col("is_chosen").fill_null(value=True)).select("angle", *words, *asked)
+    chosen = frame.filter(pl.col("is_chosen").fill_null(value=True)).select("angle", *words, "order_score", *asked)
     return {row.pop("angle"): row for row in chosen.iter_rows(named=True)}
 
 

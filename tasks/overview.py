@@ -8,7 +8,6 @@ from storage.marks import read_standing
 from storage.objects import Store
 from storage.reading import read_many
 from storage.records import Manifest
-from storage.reports import read_report
 from tasks.lineage import find_parent_number
 
 Row = dict[str, object]
@@ -78,6 +77,8 @@ def _count_verdicts(store: Store, manifest: Manifest) -> Row:
     """Return how many angles pass and do not; of a manifest that does not say it, from the report."""
     verdicts = manifest.verdicts
     if verdicts is None and manifest.reports.coverage_parquet:
+        from storage.reports import read_report  # noqa: PLC0415 - polars takes a second, and new manifests need none
+
         try:
             row = read_report(store.get_blob(manifest.reports.coverage_parquet), "coverage").row(0, named=True)
             verdicts = {verdict: row[f"num_{verdict}"] for verdict in VERDICTS}

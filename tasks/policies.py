@@ -37,6 +37,7 @@ IS_TRANSIENT: dict[type[Exception], bool] = {
     storage_errors.UnreadableFileError: False,
     storage_errors.UnsafeStoreError: False,
     storage_errors.UnknownStoreError: False,
+    storage_errors.BadArchiveError: False,
     task_errors.InvalidRequestError: False,
     task_errors.InvalidSettingError: False,
     task_errors.MasterNotFoundError: False,

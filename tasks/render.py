@@ -38,20 +38,22 @@ def encode_reference(specs: Sequence[AngleSpec], master: BlobRef, renderer: Rend
 
 
 @task(name="render-angle", task_run_name="{spec.name}", **WHILE_TRANSIENT)
-def render_angle(spec: AngleSpec, master: BlobRef, renderer: RendererSpec, store_url: str, run_id: str) -> AngleRecord:
-    """Encode the instruction, sample, decode and keep one angle, or keep what a try before has set aside.
+def render_angle(
+    spec: AngleSpec, master: BlobRef, renderer: RendererSpec, spool: Path, store_url: str, run_id: str
+) -> AngleRecord:
+    """Encode the instruction, sample, decode and keep one angle, or keep what a try before has set aside in `spool`.
 
     Raises:
         ModelError: The model cannot be loaded, or cannot render this angle.
         StorageError: The master cannot be read back, or the picture cannot be kept.
     """
-    if record := bring_in(renderer.spool, spec, open_store(store_url)):
+    if record := bring_in(spool, spec, open_store(store_url)):
         return record
     job = AngleJob(prompt=spec.instruction.prompt, seed=spec.seed)
     read = partial(read_reference, spec, master, store_url)
     with closing(renderer_for(renderer).render(master.sha256, read, job)) as events:
         rendered = follow(spec.name, events)
-    return keep_picture(spec, rendered, renderer.spool, store_url, run_id)
+    return keep_picture(spec, rendered, spool, store_url, run_id)
 
 
 def keep_picture(spec: AngleSpec, rendered: Rendered, spool: Path, store_url: str, run_id: str) -> AngleRecord:

@@ -25,15 +25,11 @@ class RendererSpec(BaseModel):
     weights_sha256: str
     """Other bytes in the same folder are another renderer."""
     machine: Machine
-    spool: Path
-    """Where the machine sets pictures aside that the store does not take."""
 
     @classmethod
-    def of(cls, spec: AngleSpec, weights: Path, machine: Machine, spool: Path) -> Self:
+    def of(cls, spec: AngleSpec, weights: Path, machine: Machine) -> Self:
         """Return the renderer that `spec` asks for."""
-        return cls(
-            profile=spec.profile, weights=weights, weights_sha256=spec.weights_sha256, machine=machine, spool=spool
-        )
+        return cls(profile=spec.profile, weights=weights, weights_sha256=spec.weights_sha256, machine=machine)
 
 
 def renderer_for(spec: RendererSpec) -> Renderer:

@@ -26,7 +26,8 @@ from storage.objects import BlobRef, Store
 from storage.opening import open_store
 from storage.records import AngleRecord, Manifest, MasterRecord, ReportRefs
 from storage.versions import commit_version, keep_angle, latest_numbers, latest_version, manifest_key
-from tests.seaweed import SeaweedServer, run_seaweed
+from tests.seaweed import run_seaweed
+from tests.servers import S3Server
 
 NUM_THREADS, NUM_OBJECTS, OBJECT_BYTES = 16, 200, 1024 * 1024
 NUM_ANGLES, PICTURE_BYTES = 7, 1_500_000
@@ -36,7 +37,7 @@ BUCKET, PREFIX = "raw", "bench"
 Act = Callable[[], object]
 
 
-def open_boto(server: SeaweedServer) -> Any:  # noqa: ANN401 - boto3 has no types
+def open_boto(server: S3Server) -> Any:  # noqa: ANN401 - boto3 has no types
     """Open boto3's client on a versioned bucket, with as many connections as threads; None where there is no boto3."""
     try:
         boto3, config = importlib.import_module("boto3"), importlib.import_module("botocore.config")

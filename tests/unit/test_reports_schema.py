@@ -20,6 +20,7 @@ KINDS: tuple[Kind, ...] = ("angles", "coverage")
 CREATED_AT = datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
 PLAIN = {pa.string(): "x", pa.int32(): 3, pa.int64(): 3, pa.float64(): 0.5, pa.bool_(): True}
 FIRST_OF_VERSION_2 = "project"
+FIRST_OF_VERSION_3: dict[Kind, str] = {"angles": "foreign_evidence", "coverage": "multi_view_reason"}
 
 
 def make_row(kind: Kind = "angles", **values: object) -> dict[str, object]:
@@ -133,6 +134,23 @@ def test_file_of_version_1_is_written_as_the_newest() -> None:
     assert (pq.read_schema(io.BytesIO(data)).metadata or {})[b"mastershot.schema_version"] == b"3"
     row = read_report(data).row(0, named=True)
     assert [row[name] for name in ("project", "version", "attempt", "is_chosen")] == ["default", None, 1, True]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_file_of_version_2_has_gaps(kind: Kind) -> None:
+    """A file of the second version lacks what the third has added, and keeps all that it has when written anew."""
+    added = FIRST_OF_VERSION_3[kind]
+    names = SCHEMAS[kind].names[: SCHEMAS[kind].names.index(added)]
+    old = pq.read_table(io.BytesIO(write_report([make_row(kind)], kind))).select(names)
+    metadata = {"mastershot.schema_version": "2", "mastershot.kind": kind}
+    buffer = io.BytesIO()
+    pq.write_table(old.replace_schema_metadata(metadata), buffer)
+    frame = read_report(buffer.getvalue(), kind)
+    assert frame.schema == list_columns(kind)
+    assert frame.select(names).to_dicts() == old.to_pylist()
+    assert {frame[name][0] for name in frame.columns if name not in names} == {None}
+    again = read_report(write_frame(frame, kind), kind)
+    assert again.equals(frame)
 
 
 def test_newer_file_is_refused() -> None:
