@@ -2,12 +2,14 @@
 
 Every field can be set as `MASTERSHOT_<FIELD>`. Credentials of an S3 store are not among them: the client reads those
 from `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, or from the AWS credentials file, and they go nowhere else.
+Whoever keeps them in a Secret block of Prefect names that.
 """
 
 import os
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal, Self, cast
 
+from prefect.blocks.system import Secret
 from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
@@ -27,6 +29,8 @@ class Settings(BaseSettings):
     """A folder, or `s3://host:port?secure=0`: see `storage.opening.open_store`."""
     spool: Path = Field(default_factory=lambda: Path(".mastershot/spool").absolute())
     """A folder of this machine: pictures wait there that the store does not take."""
+    credentials_block: str = ""
+    """Name of a `Secret` block of Prefect that holds `{"access_key": ..., "secret_key": ...}` of an S3 store."""
     weights: Path = Field(default_factory=lambda: Path("weights").absolute())
     """Folder of all models' files."""
     master_folders: tuple[Path, ...] = (Path(),)
@@ -67,13 +71,13 @@ class Settings(BaseSettings):
 
 
 def read_settings() -> Settings:
-    """Read the settings from the environment.
+    """Read the settings from the environment, and the credentials from the block that they name into it.
 
     Raises:
         InvalidSettingError: With one sentence on the first that cannot be understood.
     """
     try:
-        return Settings()
+        settings = Settings()
     except ValidationError as exc:
         first = exc.errors(include_url=False, include_context=False)[0]
         msg = f"{first['msg']} (correct it and run again)."
@@ -83,3 +87,20 @@ def read_settings() -> Settings:
     except SettingsError as exc:
         msg = f"A setting is not valid: {exc}, where a list in JSON belongs (correct it and run again)."
         raise InvalidSettingError(msg) from exc
+    if settings.credentials_block:
+        _export_credentials(settings.credentials_block)
+    return settings
+
+
+def _export_credentials(block: str) -> None:
+    """Put credentials where every reader of the store in this process looks for them."""
+    try:
+        kept = cast("dict[str, str]", Secret.load(block).get())  # pyright: ignore[reportUnknownMemberType, reportAttributeAccessIssue]
+        names = {"AWS_ACCESS_KEY_ID": kept["access_key"], "AWS_SECRET_ACCESS_KEY": kept["secret_key"]}
+    except (ValueError, KeyError, TypeError) as exc:
+        msg = (
+            f"{PREFIX}CREDENTIALS_BLOCK names {block!r}, which is no Secret block with access_key and secret_key: "
+            "make it, or correct the name."
+        )
+        raise InvalidSettingError(msg) from exc
+    os.environ |= names

@@ -27,7 +27,7 @@ from storage.doctor_questions import (
     put_parts,
     put_twice,
     race,
-    race_or_adapt,
+    race_if_heard,
     read_clock,
     read_versioning,
     remove_probes,
@@ -100,6 +100,15 @@ _ALWAYS = (
         consequence_otherwise="set the clocks, for servers refuse requests from a quarter of an hour away",
     ),
 )
+_CONDITION = Probe(
+    subject="conditional put",
+    asked="put a record only if nothing is there",
+    check=partial(put_twice, is_versioned=False),
+    consequence="a record is written once",
+    otherwise="adapted",
+    consequence_otherwise="records are read before they are put, so have one writer at a time",
+)
+
 _QUICK = (
     Probe(
         subject="versioning",
@@ -109,10 +118,11 @@ _QUICK = (
         otherwise="adapted",
         consequence_otherwise="what is deleted or overwritten by mistake cannot be brought back, so keep a backup",
     ),
+    _CONDITION,
     Probe(
         subject="conditional put, raced",
         asked="let one of two writers of a record win",
-        check=race_or_adapt,
+        check=race_if_heard,
         consequence="two runs never publish the same version",
         otherwise="refused",
         consequence_otherwise="one version could silently replace another: use another server, or one writer at a time",
@@ -159,14 +169,7 @@ _THOROUGH = (
         otherwise="adapted",
         consequence_otherwise="a blob that is deleted is lost, so keep a backup",
     ),
-    Probe(
-        subject="conditional put",
-        asked="put a record only if nothing is there",
-        check=partial(put_twice, is_versioned=False),
-        consequence="a record is written once",
-        otherwise="adapted",
-        consequence_otherwise="records are read before they are put, so have one writer at a time",
-    ),
+    _CONDITION,
     Probe(
         subject="conditional put, versions",
         asked="do so in the bucket with versions",
