@@ -67,7 +67,7 @@ class S3Store:
         self._records = WriteOnce(self._client, self._pool, self._index)
 
     def put_blob(self, data: bytes, media_type: str) -> BlobRef:
-        """Keep bytes under their digest; what is there already is read, which costs no more than to send it again."""
+        """Keep bytes under their digest; what is there already is read, which costs less than to send it again."""
         ref = BlobRef.of(data, media_type)
         self._keep(ref, lambda: put_bytes(self._client, self._scenes, ref, data))
         return ref
@@ -210,7 +210,7 @@ class S3Store:
             if not self._is_whole(ref):
                 raise
         if ref.size_bytes > MAX_REQUEST_BYTES and not self._is_whole(ref):
-            msg = f"The parts of {self.locate_blob(ref)} arrived damaged: put it again."
+            msg = f"What was sent to {self.locate_blob(ref)} arrived damaged: put it again."
             raise StoreUnavailableError(msg)
 
     def _is_fresh(self, ref: BlobRef) -> bool:
@@ -228,7 +228,7 @@ class S3Store:
         try:
             with open_object(self._client, self._scenes, ref.key) as chunks:
                 return ref.is_of(chunks)
-        except MissingObjectError:
+        except (MissingObjectError, StoreUnavailableError):  # a server may know that its copy is damaged
             return False
 
     def _list_chances(self, ref: BlobRef) -> Iterator[str | None]:

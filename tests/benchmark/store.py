@@ -31,7 +31,7 @@ from tests.seaweed import SeaweedServer, run_seaweed
 NUM_THREADS, NUM_OBJECTS, OBJECT_BYTES = 16, 200, 1024 * 1024
 NUM_ANGLES, PICTURE_BYTES = 7, 1_500_000
 NUM_SCENES, NUM_VERSIONS = 1000, 10
-BUCKET = "raw"
+BUCKET, PREFIX = "raw", "bench"
 
 Act = Callable[[], object]
 
@@ -68,22 +68,25 @@ def time_act(act: Act) -> float:
     return time.perf_counter() - start
 
 
-def exchange(store: Store, boto: Any) -> dict[str, float]:  # noqa: ANN401
-    """Put and get new objects with both, and return the seconds of each."""
+def exchange(store: Store, boto: Any, number: int) -> dict[str, float]:  # noqa: ANN401
+    """Put and get new objects with both, who is first in turns, and return the seconds of each."""
     blobs = [os.urandom(OBJECT_BYTES) for _ in range(NUM_OBJECTS)]
     refs = [BlobRef.of(blob, "image/png") for blob in blobs]
-    acts: dict[str, Act] = {"ours put": lambda: in_threads(lambda blob: store.put_blob(blob, "image/png"), blobs)}
-    if boto:
-        acts["boto3 put"] = lambda: in_threads(
-            lambda item: boto.put_object(Bucket=BUCKET, Key=item[0].key, Body=item[1], ContentType="image/png"),
-            zip(refs, blobs, strict=True),
-        )
-    acts["ours get"] = lambda: in_threads(store.get_blob, refs)
-    if boto:
-        acts["boto3 get"] = lambda: in_threads(
-            lambda ref: boto.get_object(Bucket=BUCKET, Key=ref.key)["Body"].read(), refs
-        )
-    return {name: time_act(act) for name, act in acts.items()}
+    pairs = list(zip(refs, blobs, strict=True))
+
+    def put_bare(item: tuple[BlobRef, bytes]) -> None:
+        boto.put_object(Bucket=BUCKET, Key=item[0].key, Body=item[1], ContentType="image/png")
+
+    ours: list[tuple[str, Act]] = [
+        ("ours put", lambda: in_threads(lambda blob: store.put_blob(blob, "image/png"), blobs)),
+        ("ours get", lambda: in_threads(store.get_blob, refs)),
+    ]
+    bare: list[tuple[str, Act]] = [
+        ("boto3 put", lambda: in_threads(put_bare, pairs)),
+        ("boto3 get", lambda: in_threads(lambda ref: boto.get_object(Bucket=BUCKET, Key=ref.key)["Body"].read(), refs)),
+    ]
+    turns = zip(*(ours, bare)[:: -1 if number % 2 else 1], strict=True) if boto else zip(ours, strict=True)
+    return {name: time_act(act) for turn in turns for name, act in turn}
 
 
 def commit(store: Store, number: int, pictures: list[bytes]) -> None:
@@ -126,6 +129,19 @@ def fill_index(store: Store) -> None:
     in_threads(lambda key: store.put_record(str(key), b"{}"), keys)
 
 
+def put_bare(boto: Any, pictures: list[bytes]) -> None:  # noqa: ANN401
+    """Put the pictures of a version and nothing else, as little as a commit could be."""
+    refs = [BlobRef.of(picture, "image/png") for picture in pictures]
+    with ThreadPoolExecutor(NUM_ANGLES) as pool:
+        list(pool.map(lambda ref, body: boto.put_object(Bucket=BUCKET, Key=ref.key, Body=body), refs, pictures))
+
+
+def list_bare(boto: Any, bucket: str) -> None:  # noqa: ANN401
+    """List the keys of all versions, page after page."""
+    pages = boto.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix="versions/")
+    sorted(found["Key"] for page in pages for found in page["Contents"])
+
+
 def list_latest(store: Store) -> None:
     """Ask for the latest version of every scene."""
     numbers = latest_numbers(store)
@@ -144,12 +160,16 @@ def measure(store: Store, boto: Any, num_rounds: int) -> dict[str, dict[str, flo
     rounds: list[dict[str, float]] = []
     fill_index(store)
     for number in range(num_rounds + 1):
-        times = exchange(store, boto)
+        times = exchange(store, boto, number)
         for name in ("put", "get"):
             if boto:
                 times[f"{name} rate of ours to boto3"] = times[f"boto3 {name}"] / times[f"ours {name}"]
         pictures = [os.urandom(PICTURE_BYTES) for _ in range(NUM_ANGLES)]
         times["commit"] = time_act(partial(commit, store, number + 1, pictures))
+        if boto:
+            times["boto3 seven puts"] = time_act(partial(put_bare, boto, [os.urandom(PICTURE_BYTES) for _ in pictures]))
+            times["commit over boto3's puts"] = times["commit"] - times["boto3 seven puts"]
+            times["boto3 list of 10,000"] = time_act(partial(list_bare, boto, f"{PREFIX}-scenes-index"))
         times["latest of one scene"] = time_act(lambda: latest_version(store, "bench"))
         times["latest of 1,000 scenes"] = time_act(lambda: list_latest(store))
         rounds.append(times)
@@ -166,7 +186,7 @@ def main() -> None:
         boto = open_boto(server)
         if not boto:
             sys.stdout.write("boto3 is not installed: ours alone\n")
-        figures = measure(open_store(server.url("bench")), boto, asked.rounds)
+        figures = measure(open_store(server.url(PREFIX)), boto, asked.rounds)
     for name, figure in figures.items():
         sys.stdout.write(f"{name:>26}  {figure['median']:7.3f} ({figure['min']:.3f} to {figure['max']:.3f})\n")
     facts = {"rounds": asked.rounds, "load_1_5_15": psutil.getloadavg(), "cores": psutil.cpu_count()}

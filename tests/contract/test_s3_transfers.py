@@ -66,6 +66,16 @@ def test_old_blob_that_is_put_again_is_new(
         assert count_versions(REF.key) == num_versions
 
 
+def test_blob_that_the_server_cannot_read_is_sent_again(
+    seaweed: SeaweedServer, prefix: str, count_versions: Callable[[str], int]
+) -> None:
+    """A blob of the right size whose bytes a server has lost is mended by putting it again."""
+    store_at(seaweed.endpoint, prefix).put_blob(b"data", "image/png")
+    with serve(refusing(seaweed.endpoint, lambda method, path: method == "GET" and REF.key in path)) as endpoint:
+        store_at(endpoint, prefix).put_blob(b"data", "image/png")
+    assert count_versions(REF.key) == 2
+
+
 def test_lost_answer_to_a_blob_is_no_second_version(
     seaweed: SeaweedServer, prefix: str, count_versions: Callable[[str], int]
 ) -> None:
