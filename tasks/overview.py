@@ -1,5 +1,6 @@
 """The versions of a scene at a glance, and the latest version of every scene."""
 
+import re
 from functools import partial
 
 from storage.errors import StorageError
@@ -11,6 +12,7 @@ from storage.records import Manifest
 from tasks.lineage import find_parent_number
 
 Row = dict[str, object]
+_MARK = re.compile(r"marks/([^/]+)/v(\d{6})/[^/]+")
 VERDICTS = ("pass", "review", "fail")
 
 
@@ -25,7 +27,8 @@ def list_versions(store: Store, scene: str) -> list[Row]:
     marked = _find_marked(store, f"marks/{scene}/")
     versions = read_versions(store, keys)
     verdicts = read_many(partial(_count_verdicts, store), versions)
-    return [_describe(store, version, marked) | counts for version, counts in zip(versions, verdicts, strict=True)]
+    rows = read_many(partial(_describe, store, marked), versions)
+    return [row | counts for row, counts in zip(rows, verdicts, strict=True)]
 
 
 def list_scenes(store: Store) -> list[Row]:
@@ -38,19 +41,20 @@ def list_scenes(store: Store) -> list[Row]:
     marked = _find_marked(store, "marks/")
     latest = read_versions(store, [(scene, each[-1]) for scene, each in sorted(numbers.items())])
     verdicts = read_many(partial(_count_verdicts, store), latest)
+    rows = read_many(partial(_describe, store, marked), latest)
     return [
-        _describe(store, version, marked) | {"num_versions": len(numbers[version.scene])} | counts
-        for version, counts in zip(latest, verdicts, strict=True)
+        row | {"num_versions": len(numbers[version.scene])} | counts
+        for row, version, counts in zip(rows, latest, verdicts, strict=True)
     ]
 
 
 def _find_marked(store: Store, prefix: str) -> set[VersionKey]:
     """Return the versions of which anything was said, from one listing."""
-    parts = (key.split("/") for key in store.list_records(prefix))
-    return {(scene, int(name[1:])) for _, scene, name, _ in parts}
+    found = (_MARK.fullmatch(key) for key in store.list_records(prefix))
+    return {(match[1], int(match[2])) for match in found if match}
 
 
-def _describe(store: Store, manifest: Manifest, marked: set[VersionKey]) -> Row:
+def _describe(store: Store, marked: set[VersionKey], manifest: Manifest) -> Row:
     key = (manifest.scene, manifest.number)
     standing = read_standing(store, key) if key in marked else None
     pin = standing.pin if standing else None

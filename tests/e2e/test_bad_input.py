@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 
 from storage.opening import open_store
 from storage.records import AngleRecord
+from storage.work import WORK_LIFE, list_open
 from tasks.errors import InvalidRequestError
 from tasks.requests import parse_request
 from tests.e2e.installation import Installation, listening
@@ -59,11 +60,13 @@ MASTERS = {
 
 @pytest.mark.parametrize("kind", MASTERS)
 def test_bad_master(installation: Installation, kind: str) -> None:
-    """A master that is no usable picture stops the run before anything is kept."""
+    """A master that is no usable picture stops the run before anything is kept but that it began and ended."""
     data, words = MASTERS[kind]
     (installation.folder / "master.png").write_bytes(data)
     assert_failed(installation, words)
-    assert not (installation.folder / "store").exists()
+    assert not (installation.folder / "store/scenes").exists()
+    assert {key.partition("/")[0] for key in installation.store.list_records("")} == {"work"}
+    assert list_open(installation.store, "work", WORK_LIFE) == []
 
 
 REQUESTS: dict[str, tuple[dict[str, object], str]] = {
