@@ -67,7 +67,7 @@ def test_old_blob_that_is_put_again_is_new(
 
 
 def test_blob_that_the_server_cannot_read_is_sent_again(
-    seaweed: SeaweedServer, prefix: str, count_versions: Callable[[str], int]
+    seaweed: S3Server, prefix: str, count_versions: Callable[[str], int]
 ) -> None:
     """A blob of the right size whose bytes a server has lost is mended by putting it again."""
     store_at(seaweed.endpoint, prefix).put_blob(b"data", "image/png")
