@@ -23,7 +23,7 @@ from storage.work import WORK_LIFE, list_closed, list_open, sweeping
 
 UNFINISHED_LIFE = timedelta(days=1)
 SWEEP_S = 600.0
-"""A sweep removes nothing after so long: well before work no longer waits for it."""
+"""A sweep removes nothing so long after it began: well before work no longer waits for it."""
 
 _BATCH = 64
 Item = TypeVar("Item")
@@ -96,10 +96,11 @@ def sweep(store: Housekeeper, now: datetime) -> Swept:
     Raises:
         CorruptObjectError: A manifest or a part of the data set is damaged.
     """
+    deadline = time.monotonic() + SWEEP_S  # from before the claim: no work may have ceased to wait for it
     with sweeping(store):
         workers = tuple(list_open(store, "work", WORK_LIFE))
         garbage = find_garbage(store, (), now)
-        swept = Swept(held_off_by=workers) if workers else _sweep_blobs(store, garbage)
+        swept = Swept(held_off_by=workers) if workers else _sweep_blobs(store, garbage, deadline)
     loose = (*garbage.cards, *garbage.marks, *list_closed(store))
     read_many(store.remove_record, loose)
     read_many(store.remove_view, garbage.views)
@@ -121,9 +122,8 @@ def sweep(store: Housekeeper, now: datetime) -> Swept:
     )
 
 
-def _sweep_blobs(store: Housekeeper, garbage: Garbage) -> Swept:
+def _sweep_blobs(store: Housekeeper, garbage: Garbage, deadline: float) -> Swept:
     """Remove angles and then blobs, in batches, until work begins or the time is over."""
-    deadline = time.monotonic() + SWEEP_S
     angles = _remove(store, garbage.angles, store.remove_record, deadline)
     blobs = _remove(store, garbage.blobs, lambda blob: store.remove_blob(blob.sha256), deadline)
     return Swept(
