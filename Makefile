@@ -1,6 +1,6 @@
 # The menu. Every target sets up what it needs on a machine with Python 3.11+ and make.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench bench-parts bench-full bench-reports train eval eval-metrics fetch serve store ceph lock
+.PHONY: help setup demo test check format bench bench-parts bench-full bench-reports bench-store train eval eval-metrics fetch serve store ceph lock
 
 PYTHON := .venv/bin/python
 TRAIN := $(PYTHON) -m models.miniature.training
@@ -52,6 +52,9 @@ bench-full: setup ## time six angles at the true size of Qwen-Image-Edit, random
 
 bench-reports: setup ## time questions to a million rows of reports
 	$(PYTHON) -m tests.benchmark.queries
+
+bench-store: setup ## time the S3 store beside boto3 on one SeaweedFS; boto3 is optional
+	$(PYTHON) -m tests.benchmark.store
 
 train: setup ## make the weights of the miniature again, recipe by recipe; begins where it stopped, takes hours
 	$(TRAIN).views

@@ -3,18 +3,20 @@
 from configparser import Error as ConfigError
 from dataclasses import KW_ONLY, dataclass
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any
-from urllib.parse import SplitResult, quote, urlencode
+from urllib.parse import SplitResult, quote, urlencode, urlsplit
 
 from minio import Minio
 from minio.credentials.credentials import Credentials
 from minio.credentials.providers import AWSConfigProvider, ChainedProvider, EnvAWSProvider, EnvMinioProvider, Provider
-from minio.signer import presign_v4
+from minio.signer import sign_v4_s3
 from urllib3 import BaseHTTPResponse, PoolManager, Retry, Timeout
 
 from storage.errors import StoreReadOnlyError, UnknownStoreError
 from storage.refusals import ADVICE
 
+_NO_BODY = sha256().hexdigest()
 _REPEATED = Retry(
     total=2,
     backoff_factor=0.2,
@@ -74,21 +76,32 @@ class Server:
             msg = f"No S3 server can be at {self.endpoint!r} in region {self.region!r}: {ADVICE[UnknownStoreError]}."
             raise UnknownStoreError(msg) from exc
 
-    def sign_query(self, method: str, bucket: str, query: dict[str, str]) -> str:
-        """Return an address that asks a bucket something for which the client has no method, signed for 10 minutes.
+    def sign_query(self, client: Minio, bucket: str, query: dict[str, str]) -> tuple[str, dict[str, str]]:
+        """Return the address and the headers that ask a bucket something for which the client has no good method.
 
         Raises:
             StoreReadOnlyError: There are no credentials.
         """
-        found = self.credentials.retrieve()
+        found, now = self.credentials.retrieve(), datetime.now(UTC)
+        known = urlsplit(client.get_presigned_url("GET", bucket, "x"))  # the client knows how a host calls its buckets
+        asked = urlencode(sorted(query.items()), quote_via=quote, safe="")
+        url = SplitResult(known.scheme, known.netloc, known.path.removesuffix("/x") or "/", asked, "")
         token = {"X-Amz-Security-Token": found.session_token} if found.session_token else {}
-        asked = urlencode(sorted((query | token).items()), quote_via=quote, safe="")
-        scheme, port = ("https", ":443") if self.is_secure else ("http", ":80")
-        url = SplitResult(scheme, self.endpoint.removesuffix(port), f"/{bucket}", asked, "")
-        signed = presign_v4(
-            method=method, url=url, region=self.region, credentials=found, date=datetime.now(UTC), expires=600
+        headers = sign_v4_s3(
+            method="GET",
+            url=url,
+            region=self.region,
+            headers={
+                "Host": url.netloc,
+                "x-amz-content-sha256": _NO_BODY,
+                "x-amz-date": f"{now:%Y%m%dT%H%M%SZ}",
+                **token,
+            },
+            credentials=found,
+            content_sha256=_NO_BODY,
+            date=now,
         )
-        return signed.geturl()
+        return url.geturl(), {name: str(value) for name, value in headers.items()}
 
     def list_reader_options(self) -> dict[str, str]:
         """Return what polars takes as `storage_options`, a secret among it.

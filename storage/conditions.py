@@ -14,10 +14,11 @@ from minio import Minio
 from urllib3 import PoolManager
 
 from storage.errors import MissingObjectError
+from storage.objects import BlobRef
 from storage.refusals import refusal_of, translated
 from storage.transfers import get_object, put_object
 
-RECORD_MEDIA_TYPE = "application/octet-stream"
+_RECORD_MEDIA_TYPE = "application/octet-stream"
 
 _LOG = logging.getLogger(__name__)
 _SIGNATURE_LIFE = timedelta(minutes=10)
@@ -65,7 +66,7 @@ class WriteOnce:
         try:
             get_object(self._client, self._bucket, key)
         except MissingObjectError:
-            put_object(self._client, self._bucket, key, data, RECORD_MEDIA_TYPE)
+            put_object(self._client, self._bucket, key, data, BlobRef.of(data, _RECORD_MEDIA_TYPE))
             return True
         return False
 
@@ -78,7 +79,7 @@ class WriteOnce:
         address = f"s3://{self._bucket}/{key}"
         headers = {
             "If-None-Match": "*",
-            "Content-Type": RECORD_MEDIA_TYPE,
+            "Content-Type": _RECORD_MEDIA_TYPE,
             "Content-MD5": base64.b64encode(md5(data, usedforsecurity=False).digest()).decode(),
         }
         with translated(address):

@@ -24,6 +24,7 @@ from storage.conditions import WriteOnce
 from storage.errors import ConflictError, CorruptObjectError, MissingObjectError, StoreUnavailableError
 from storage.files import measure
 from storage.leftovers import abort_uploads, remove_versions
+from storage.listing import BucketList
 from storage.objects import (
     FRESH_FOR,
     BlobRef,
@@ -36,7 +37,7 @@ from storage.objects import (
     is_key,
 )
 from storage.refusals import translated
-from storage.transfers import MAX_REQUEST_BYTES, fetch_object, get_object, open_object, put_file, put_object
+from storage.transfers import MAX_REQUEST_BYTES, fetch_object, get_object, open_object, put_bytes, put_file
 
 _BLOBS = "blobs/sha256/"
 _VIEW_DIGEST = "x-amz-meta-sha256"
@@ -68,12 +69,13 @@ class S3Store:
         self._pool = open_pool()
         self._server = Server(endpoint, region, is_secure=is_secure, credentials=FoundCredentials(credentials))
         self._client = self._server.open_client(self._pool)
+        self._lists = BucketList(self._client, self._pool, self._server)
         self._records = WriteOnce(self._client, self._pool, self._index)
 
     def put_blob(self, data: bytes, media_type: str) -> BlobRef:
-        """Keep bytes under their digest; what is there already is read, which costs no more than to send it again."""
+        """Keep bytes under their digest; what is there already is read, which costs less than to send it again."""
         ref = BlobRef.of(data, media_type)
-        self._keep(ref, lambda: put_object(self._client, self._scenes, ref.key, data, media_type))
+        self._keep(ref, lambda: put_bytes(self._client, self._scenes, ref, data))
         return ref
 
     def put_file(self, path: Path, media_type: str) -> BlobRef:
@@ -109,7 +111,7 @@ class S3Store:
         """Write a record once; equal bytes already there are a success, as after a put whose answer was lost."""
         check_key(key)
         self._create_bucket(self._index, is_versioned=False)
-        is_folder = bool(self._list_keys(self._index, f"{key}/"))  # not every server refuses what no folder can keep
+        is_folder = any(self._lists.list_keys(self._index, f"{key}/"))  # not every server minds
         if is_folder or (not self._records.put(key, data) and not self._records.holds(key, data)):
             msg = f"Something else already stands at {self.locate_record(key)}: read it, or choose another key."
             raise ConflictError(msg)
@@ -120,7 +122,7 @@ class S3Store:
 
     def list_records(self, prefix: str) -> list[str]:
         """Find the keys of all records that start with a prefix, sorted."""
-        return self._list_keys(self._index, check_prefix(prefix))
+        return sorted(filter(is_key, self._lists.list_keys(self._index, check_prefix(prefix))))
 
     def put_view(self, key: str, ref: BlobRef) -> None:
         """Copy a blob to a readable name, on the server, and only once: the bucket keeps every copy as a version."""
@@ -141,7 +143,8 @@ class S3Store:
 
     def list_views(self, prefix: str) -> list[str]:
         """Find the keys of all views that start with a prefix, sorted."""
-        return self._list_keys(self._scenes, check_prefix(prefix), below="views/")
+        found = self._lists.list_keys(self._scenes, f"views/{check_prefix(prefix)}")
+        return sorted(filter(is_key, (key.removeprefix("views/") for key in found)))
 
     def remove_view(self, key: str) -> None:
         """Take a readable copy away; the bucket keeps its versions behind a delete marker."""
@@ -167,7 +170,7 @@ class S3Store:
 
     def remove_unfinished(self, older_than: timedelta) -> int:
         """Take away uploads in parts that were begun so long ago and never completed, and return how many."""
-        return abort_uploads(self._client, self._pool, self._server, self._scenes, older_than)
+        return abort_uploads(self._client, self._pool, self._lists, self._scenes, older_than)
 
     def lock_blobs(self, refs: Iterable[BlobRef]) -> datetime | None:
         """Keep blobs from deletion for as many days as the address says, and return until when; None if it says none.
@@ -217,7 +220,7 @@ class S3Store:
             if not self._is_whole(ref):
                 raise
         if ref.size_bytes > MAX_REQUEST_BYTES and not self._is_whole(ref):
-            msg = f"The parts of {self.locate_blob(ref)} arrived damaged: put it again."
+            msg = f"What was sent to {self.locate_blob(ref)} arrived damaged: put it again."
             raise StoreUnavailableError(msg)
 
     def _is_fresh(self, ref: BlobRef) -> bool:
@@ -235,7 +238,7 @@ class S3Store:
         try:
             with open_object(self._client, self._scenes, ref.key) as chunks:
                 return ref.is_of(chunks)
-        except MissingObjectError:
+        except (MissingObjectError, StoreUnavailableError):  # a server may know that its copy is damaged
             return False
 
     def _list_chances(self, ref: BlobRef) -> Iterator[str | None]:
@@ -259,11 +262,3 @@ class S3Store:
         except MissingObjectError:
             return False
         return (view.metadata or {}).get(_VIEW_DIGEST) == ref.sha256 and view.content_type == ref.media_type
-
-    def _list_keys(self, bucket: str, prefix: str, below: str = "") -> list[str]:
-        try:
-            with translated(f"s3://{bucket}/{below}{prefix}"):
-                found = self._client.list_objects(bucket_name=bucket, prefix=below + prefix, recursive=True)
-                return sorted(key for item in found if is_key(key := (item.object_name or "").removeprefix(below)))
-        except MissingObjectError:  # the bucket, before the first put
-            return []

@@ -7,7 +7,6 @@ parts, which no server verifies as a whole: whoever sends parts reads them back.
 import base64
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 
@@ -26,16 +25,21 @@ _PART_BYTES = 16 * 1024 * 1024
 _MAX_PARTS = 10_000
 
 
-def put_object(client: Minio, bucket: str, key: str, data: bytes, media_type: str) -> None:
-    """Send bytes with their digest in one request."""
+def put_bytes(client: Minio, bucket: str, ref: BlobRef, data: bytes) -> None:
+    """Send the bytes of a blob with their digest in one request."""
+    put_object(client, bucket, ref.key, data, ref)
+
+
+def put_object(client: Minio, bucket: str, key: str, data: bytes, ref: BlobRef) -> None:
+    """Send bytes under any key, with the digest and the media type that their reference says."""
     with translated(f"s3://{bucket}/{key}"):
         client.put_object(
             bucket_name=bucket,
             object_name=key,
             data=BytesIO(data),
             length=len(data),
-            content_type=media_type,
-            metadata={"x-amz-checksum-sha256": base64.b64encode(sha256(data).digest()).decode()},
+            content_type=ref.media_type,
+            metadata={"x-amz-checksum-sha256": base64.b64encode(bytes.fromhex(ref.sha256)).decode()},
             part_size=max(len(data), _MIN_PART_BYTES),
         )
 
@@ -48,7 +52,7 @@ def put_file(client: Minio, bucket: str, ref: BlobRef, path: Path) -> None:
     """
     with MeasuredFile(path, ref) as file:
         if ref.size_bytes <= MAX_REQUEST_BYTES:
-            put_object(client, bucket, ref.key, file.read(), ref.media_type)
+            put_bytes(client, bucket, ref, file.read())
         else:
             _put_parts(client, bucket, ref, file)
 

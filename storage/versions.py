@@ -7,6 +7,7 @@ A number is taken by whoever writes it first, so of two runs that follow the sam
 """
 
 import logging
+import re
 from typing import TypeVar
 
 from pydantic import ValidationError
@@ -18,6 +19,7 @@ from storage.records import AngleRecord, Manifest, Record
 AnyRecord = TypeVar("AnyRecord", bound=Record)
 
 _LOG = logging.getLogger(__name__)
+_MANIFEST_KEY = re.compile(r"versions/(?P<scene>[^/]+)/v(?P<number>\d{6})/manifest\.json")
 
 
 def keep_angle(store: Store, record: AngleRecord) -> AngleRecord:
@@ -101,6 +103,12 @@ def find_version(store: Store, scene: str, run_id: str) -> Manifest | None:
     """Return the latest version of `scene` that this run committed, or None; reads every version behind it."""
     versions = (_read(store, key, Manifest) for key in reversed(_list_manifests(store, scene)))
     return next((version for version in versions if version.run_id == run_id), None)
+
+
+def latest_numbers(store: Store) -> dict[str, int]:
+    """Return the number of the latest version of every scene, from one listing: no manifest is read."""
+    found = (_MANIFEST_KEY.fullmatch(key) for key in store.list_records("versions/"))
+    return {match["scene"]: int(match["number"]) for match in found if match}  # in order: the greatest comes last
 
 
 def _list_manifests(store: Store, scene: str) -> list[str]:

@@ -6,6 +6,8 @@ Import the fixture in a `conftest.py`: `from tests.seaweed import seaweed`.
 import random
 import re
 from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -20,8 +22,15 @@ def seaweed(tmp_path_factory: pytest.TempPathFactory) -> Generator[S3Server]:
         find_program()
     except StoreError as exc:
         pytest.skip(f"no SeaweedFS to test with: {exc}")
+    with run_seaweed(tmp_path_factory.mktemp("seaweed")) as server:
+        yield server
+
+
+@contextmanager
+def run_seaweed(folder: Path) -> Generator[S3Server]:
+    """Start a server on free ports, and end it."""
     credentials = {"AWS_ACCESS_KEY_ID": S3Server.access_key, "AWS_SECRET_ACCESS_KEY": S3Server.secret_key}
-    with run_store(tmp_path_factory.mktemp("seaweed"), find_ports(), credentials) as endpoint:
+    with run_store(folder, find_ports(), credentials) as endpoint:
         yield S3Server(endpoint=endpoint, add_user=add_user)
 
 

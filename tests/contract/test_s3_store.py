@@ -1,6 +1,7 @@
 """What the S3 store does when a server forgets, loses, refuses, or is none."""
 
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
 
@@ -44,6 +45,25 @@ def test_reading_creates_nothing(s3_server: S3Server, prefix: str) -> None:
     with pytest.raises(MissingObjectError):
         store.get_record("runs/1")
     assert not s3_server.client().bucket_exists(bucket_name=f"{prefix}-scenes-index")
+
+
+def test_long_list_is_whole(seaweed: S3Server, prefix: str) -> None:
+    """A list that the server gives in pages of a thousand has every key, in order."""
+    store = store_at(seaweed.endpoint, prefix)
+    keys = [f"runs/{number:04d}" for number in range(1001)]
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(lambda key: store.put_record(key, b"{}"), keys))
+    assert store.list_records("") == keys
+
+
+def test_list_that_is_cut_is_not_taken_for_whole() -> None:
+    """A server that stops in the middle and does not say where to go on is none that can be used."""
+    data = b"<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>"
+    with (
+        serve(always(200, "application/xml", data)) as endpoint,
+        pytest.raises(UnknownStoreError, match="cuts its list"),
+    ):
+        store_at(endpoint, "a").list_records("")
 
 
 def test_older_version_mends_a_corrupt_blob(s3_server: S3Server, prefix: str) -> None:

@@ -66,6 +66,16 @@ def test_old_blob_that_is_put_again_is_new(
         assert count_versions(REF.key) == num_versions
 
 
+def test_blob_that_the_server_cannot_read_is_sent_again(
+    seaweed: S3Server, prefix: str, count_versions: Callable[[str], int]
+) -> None:
+    """A blob of the right size whose bytes a server has lost is mended by putting it again."""
+    store_at(seaweed.endpoint, prefix).put_blob(b"data", "image/png")
+    with serve(refusing(seaweed.endpoint, lambda method, path: method == "GET" and REF.key in path)) as endpoint:
+        store_at(endpoint, prefix).put_blob(b"data", "image/png")
+    assert count_versions(REF.key) == 2
+
+
 def test_lost_answer_to_a_blob_is_no_second_version(
     seaweed: S3Server, prefix: str, count_versions: Callable[[str], int]
 ) -> None:
@@ -161,12 +171,13 @@ def test_removed_blob_leaves_nothing_behind(
         (403, "application/xml", b"<Error><Code>AccessDenied</Code></Error>", StoreReadOnlyError),
         (503, "application/xml", b"<Error><Code>SlowDown</Code></Error>", StoreUnavailableError),
         (200, "text/html", b"<html><p>hello", UnknownStoreError),
+        (200, "application/xml", b"<html><p>hello</p></html>", UnknownStoreError),
     ],
 )
 def test_refusal_of_housekeeping_is_ours(status: int, media_type: str, data: bytes, kind: type[Exception]) -> None:
     """What a server says to a housekeeper without the right is one of our errors."""
     with serve(always(status, media_type, data)) as endpoint:
         store = store_at(endpoint, "a")
-        for act in (lambda: store.remove_unfinished(timedelta(0)), lambda: list(store.list_blobs())):
+        for act in (lambda: store.remove_unfinished(timedelta(0)), lambda: store.list_records("")):
             with pytest.raises(kind, match="a-scenes"):
                 act()

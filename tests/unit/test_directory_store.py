@@ -122,6 +122,17 @@ def test_full_disk_is_told_and_leaves_nothing(tiny_disk: Path) -> None:
     assert store.get_blob(store.put_blob(b"small", "image/png")) == b"small"
 
 
+def test_full_disk_leaves_no_fetched_file(tiny_disk: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A blob that does not fit where it is fetched to leaves what was there, and nothing else."""
+    store = DirectoryStore(tmp_path_factory.mktemp("root"))
+    (tiny_disk / "target").write_bytes(b"mine")
+    ref = store.put_blob(bytes(100_000), "image/png")
+    with pytest.raises(StoreFullError, match=r"target \(No space left"):
+        store.fetch_blob(ref, tiny_disk / "target")
+    assert files_in(tiny_disk) == [tiny_disk / "target"]
+    assert (tiny_disk / "target").read_bytes() == b"mine"
+
+
 def test_file_size_limit_is_told_and_leaves_nothing(tmp_path: Path) -> None:
     """A limit on file sizes is a full store, too."""
     with start(LIMITED_WRITER, str(tmp_path)) as writer:
