@@ -111,9 +111,7 @@ class S3Store:
         """Write a record once; equal bytes already there are a success, as after a put whose answer was lost."""
         check_key(key)
         self._create_bucket(self._index, is_versioned=False)
-        is_folder = any(
-            self._lists.list_keys(self._index, f"{key}/")
-        )  # not every server refuses what no folder can keep
+        is_folder = any(self._lists.list_keys(self._index, f"{key}/"))  # not every server minds
         if is_folder or (not self._records.put(key, data) and not self._records.holds(key, data)):
             msg = f"Something else already stands at {self.locate_record(key)}: read it, or choose another key."
             raise ConflictError(msg)

@@ -1,6 +1,7 @@
 """Credentials of a store that are kept in a block of Prefect."""
 
 import logging
+from typing import Any, cast
 
 import pytest
 from prefect.blocks.system import Secret
@@ -18,16 +19,16 @@ def no_other_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, "")
 
 
-def keep_block(name: str, value: object) -> None:
-    """Keep a secret in Prefect."""
-    Secret.model_validate({"value": value}).save(name, overwrite=True)
+def save_block(name: str, value: object) -> None:
+    """Keep something in a block."""
+    Secret(value=cast("Any", value)).save(name, overwrite=True)
 
 
 def test_store_is_opened_with_those_of_a_block(
     seaweed: S3Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Naming the block is enough, and neither the log nor the settings tell what is in it."""
-    keep_block("store-1", {"access_key": seaweed.access_key, "secret_key": seaweed.secret_key})
+    save_block("store-1", {"access_key": seaweed.access_key, "secret_key": seaweed.secret_key})
     monkeypatch.setenv("MASTERSHOT_CREDENTIALS_BLOCK", "store-1")
     monkeypatch.setenv("MASTERSHOT_STORE", seaweed.url("block"))
     with caplog.at_level(logging.DEBUG):
@@ -40,7 +41,7 @@ def test_store_is_opened_with_those_of_a_block(
 def test_block_that_holds_no_credentials_is_told(value: object, monkeypatch: pytest.MonkeyPatch) -> None:
     """A block that is not there, or holds something else, is named in a sentence that does not tell what it holds."""
     if value is not None:
-        keep_block("store-2", value)
+        save_block("store-2", value)
     monkeypatch.setenv("MASTERSHOT_CREDENTIALS_BLOCK", "store-2" if value else "nowhere")
     with pytest.raises(InvalidSettingError, match="CREDENTIALS_BLOCK names") as caught:
         read_settings()
