@@ -42,6 +42,8 @@ def test_store_opens_by_its_address(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         "s3://host/a/b",
         "s3://host?secure=maybe",
         "s3://host?region=",
+        "s3://host?lock_days=-1",
+        "s3://host?encryption=rot13",
         "s3://host?secret_key=hush",
         "s3://host#hush",
         "s3://user:hush@host:9000/a",
