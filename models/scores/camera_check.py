@@ -20,6 +20,7 @@ from models.thresholds import Thresholds
 FIELD_OF_VIEW_DEG = {"normal": 40.0, "wide": 75.0}
 """Across the shorter side. A master from outside is taken to have the normal one, which is the film stage's."""
 MIRRORED_FACTOR = 1.5
+ROUNDING_DEG = 1e-3
 MIN_STRAIGHT = 0.5
 """Cosine of the angle by which a camera may leave its line of sight when it comes closer or goes back."""
 MIN_WIDER, MAX_WIDER = 0.3, 0.75
@@ -99,7 +100,7 @@ def judge_camera(evidence: CameraEvidence, asked: Pose, limits: Thresholds) -> C
 
 def expected_motion(asked: Pose) -> Motion:
     """Return what a camera does that takes this pose."""
-    if angle_deg(rotation_of(asked)) >= MIN_TURN_DEG:
+    if angle_deg(rotation_of(asked)) >= MIN_TURN_DEG - ROUNDING_DEG:
         return "orbited"
     if asked.distance != 1.0:
         return "dollied"

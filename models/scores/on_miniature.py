@@ -6,7 +6,7 @@ A picture is right if, of all true views of its scene and the master, the one th
 the master given back, and what the model makes without its angle LoRA.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,13 +52,27 @@ def judge_miniature(weights: Path, num_scenes: int, num_threads: int) -> str:
         worth = f"{measure_auc(right, wrong):.3f}" if wrong else "-"
         lines.append(f"| {kind} | {sum(each.is_right for each in group)} of {len(group)} | {counts} | {worth} |")
     wrong = [verdict for verdict in verdicts if not verdict.is_right]
-    lines += ["", f"AUC of {len(right)} right against {len(wrong)} wrong pictures: {measure_auc(right, wrong):.3f}."]
+    of_verdict, of_order = measure_auc(right, wrong, rank_verdict), measure_auc(right, wrong)
+    against = f"{len(right)} right against {len(wrong)} wrong pictures"
+    lines += ["", f"{against}: AUC of the verdict {of_verdict:.3f}, of the order {of_order:.3f}."]
     return "\n".join(lines)
 
 
-def measure_auc(right: Sequence[Verdict], wrong: Sequence[Verdict]) -> float:
-    """Return how often a right picture stands above a wrong one in the order of the cards."""
-    good, bad = (np.array([verdict.card.order_score for verdict in part]) for part in (right, wrong))
+def rank_order(card: ScoreCard) -> float:
+    """Return the place of a card in the order of all."""
+    return card.order_score
+
+
+def rank_verdict(card: ScoreCard) -> float:
+    """Return the place of a card by nothing but its verdict; those of one verdict are equal."""
+    return -VERDICTS.index(card.verdict)
+
+
+def measure_auc(
+    right: Sequence[Verdict], wrong: Sequence[Verdict], rank: Callable[[ScoreCard], float] = rank_order
+) -> float:
+    """Return how often a right picture stands above a wrong one, equal ones counted as halves."""
+    good, bad = (np.array([rank(verdict.card) for verdict in part]) for part in (right, wrong))
     return float(((good[:, None] > bad) + 0.5 * (good[:, None] == bad)).mean())
 
 

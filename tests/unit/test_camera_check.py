@@ -119,3 +119,11 @@ def test_enlarged_picture_is_no_close_up() -> None:
     assert judge_camera(evidence, Pose(azimuth_deg=45), STAGE_VIEWS).status == "fail"
     unknown = replace(evidence, motion="unverifiable")
     assert judge_camera(unknown, Pose(azimuth_deg=45), STAGE_VIEWS).evidence == "none"
+
+
+@pytest.mark.parametrize("asked", [Pose(azimuth_deg=5), Pose(azimuth_deg=-5), Pose(elevation_deg=5)])
+def test_the_smallest_turn_that_is_measured_is_asked_for(asked: Pose) -> None:
+    """Who asks for five degrees and gets the master back is told so, whichever way five degrees are rounded."""
+    views = TwoViews(motion="static", num_matches=300, num_inliers=300, scale=1.0)
+    evidence = CameraEvidence(views=views, motion="static", agreed=NOTHING)
+    assert judge_camera(evidence, asked, STAGE_VIEWS).status == "fail"
