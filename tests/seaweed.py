@@ -30,7 +30,9 @@ def seaweed(tmp_path_factory: pytest.TempPathFactory) -> Generator[S3Server]:
 def run_seaweed(folder: Path) -> Generator[S3Server]:
     """Start a server on free ports, and end it."""
     credentials = {"AWS_ACCESS_KEY_ID": S3Server.access_key, "AWS_SECRET_ACCESS_KEY": S3Server.secret_key}
-    with run_store(folder, find_ports(), credentials) as endpoint:
+    with run_store(
+        folder, find_ports(), credentials, ("-volume.max=10000",)
+    ) as endpoint:  # one at least for each bucket
         yield S3Server(endpoint=endpoint, add_user=add_user)
 
 
