@@ -12,7 +12,7 @@ from tests.fault_proxy import Fault, FaultProxy, stand_before
 from tests.servers import S3Server
 
 NUM_STEPS = 8
-AWAY_S = 3.0
+AWAY_S = 1.0
 
 
 @pytest.fixture

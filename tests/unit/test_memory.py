@@ -24,7 +24,7 @@ from tasks.publish import publish_version
 from tasks.score import score_scene
 from tests.coverages import cover
 
-SIDE_PX, NUM_ANGLES, FEW = 4000, 8, 2
+SIDE_PX, NUM_ANGLES, FEW = 3000, 6, 2
 PICTURE_KIB = SIDE_PX * SIDE_PX * 4 // 1024  # Pillow keeps four bytes a pixel
 NAMES = [f"angle_{number}" for number in range(NUM_ANGLES)]
 
@@ -89,10 +89,10 @@ def measure_scoring_kib(
     return [measure_peak_kib(partial(score, num_angles)) for num_angles in counts]
 
 
-def test_scoring_eight_angles_takes_no_more_room_than_two(
+def test_scoring_six_angles_takes_no_more_room_than_two(
     tmp_path: Path, weights: Path, master: BlobRef, records: tuple[AngleRecord, ...]
 ) -> None:
-    """Six more pictures cost less than the room of two, in a process of its own: none is kept once it is scored."""
+    """Four more pictures cost less than the room of two, in a process of its own: none is kept once it is scored."""
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
         measured = pool.submit(measure_scoring_kib, tmp_path, weights, master, records, (FEW, NUM_ANGLES))
         peak_of_few, peak = measured.result()
@@ -100,7 +100,7 @@ def test_scoring_eight_angles_takes_no_more_room_than_two(
 
 
 def test_publishing_holds_one_large_picture(tmp_path: Path, master: BlobRef, records: tuple[AngleRecord, ...]) -> None:
-    """Nine pictures are laid out on the sheet, the page and the summary in the room of less than three."""
+    """Seven pictures are laid out on the sheet, the page and the summary in the room of less than three."""
     coverage = cover({record.name: record for record in records}, master=master)
     taken_in = MasterRecord(picture=master, original=master, source_name="m", facts={})
     before = measure_peak_kib(lambda: None)
