@@ -100,6 +100,22 @@ _ALWAYS = (
         consequence_otherwise="set the clocks, for servers refuse requests from a quarter of an hour away",
     ),
 )
+_VERSIONING = Probe(
+    subject="versioning",
+    asked="keep versions of blobs",
+    check=read_versioning,
+    consequence="what is deleted or overwritten by mistake can be brought back",
+    otherwise="adapted",
+    consequence_otherwise="what is deleted or overwritten by mistake cannot be brought back, so keep a backup",
+)
+_LIST = Probe(
+    subject="list",
+    asked="list a put at once",
+    check=list_at_once,
+    consequence="the latest version is the latest",
+    otherwise="refused",
+    consequence_otherwise="an older version could pass for the latest: use another server",
+)
 _CONDITION = Probe(
     subject="conditional put",
     asked="put a record only if nothing is there",
@@ -110,14 +126,7 @@ _CONDITION = Probe(
 )
 
 _QUICK = (
-    Probe(
-        subject="versioning",
-        asked="keep versions of blobs",
-        check=read_versioning,
-        consequence="what is deleted or overwritten by mistake can be brought back",
-        otherwise="adapted",
-        consequence_otherwise="what is deleted or overwritten by mistake cannot be brought back, so keep a backup",
-    ),
+    _VERSIONING,
     _CONDITION,
     Probe(
         subject="conditional put, raced",
@@ -135,24 +144,10 @@ _QUICK = (
         otherwise="adapted",
         consequence_otherwise="an upload damaged on the way is found when it is read, as every read is verified",
     ),
-    Probe(
-        subject="list",
-        asked="list a put at once",
-        check=list_at_once,
-        consequence="the latest version is the latest",
-        otherwise="refused",
-        consequence_otherwise="an older version could pass for the latest: use another server",
-    ),
+    _LIST,
 )
 _THOROUGH = (
-    Probe(
-        subject="versioning",
-        asked="keep versions of blobs",
-        check=read_versioning,
-        consequence="what is deleted or overwritten by mistake can be brought back",
-        otherwise="adapted",
-        consequence_otherwise="what is deleted or overwritten by mistake cannot be brought back, so keep a backup",
-    ),
+    _VERSIONING,
     Probe(
         subject="overwrite",
         asked="keep what is overwritten",
@@ -202,14 +197,7 @@ _THOROUGH = (
         otherwise="adapted",
         consequence_otherwise="this digest protects nothing on the way",
     ),
-    Probe(
-        subject="list",
-        asked="list a put at once",
-        check=list_at_once,
-        consequence="the latest version is the latest",
-        otherwise="refused",
-        consequence_otherwise="an older version could pass for the latest: use another server",
-    ),
+    _LIST,
     Probe(
         subject="parts",
         asked="take an object in parts",

@@ -7,7 +7,6 @@ A number is taken by whoever writes it first, so of two runs that follow the sam
 """
 
 import logging
-import re
 from contextlib import suppress
 
 from storage.errors import ConflictError, CorruptObjectError, MissingObjectError
@@ -16,7 +15,6 @@ from storage.reading import read_record
 from storage.records import AngleRecord, Manifest
 
 _LOG = logging.getLogger(__name__)
-_MANIFEST_KEY = re.compile(r"versions/(?P<scene>[^/]+)/v(?P<number>\d{6})/manifest\.json")
 
 
 def keep_angle(store: Store, record: AngleRecord) -> AngleRecord:
@@ -109,12 +107,6 @@ def find_version(store: Store, scene: str, run_id: str) -> Manifest | None:
             if version.run_id == run_id:
                 return version
     return None
-
-
-def latest_numbers(store: Store) -> dict[str, int]:
-    """Return the number of the latest version of every scene, from one listing: no manifest is read."""
-    found = (_MANIFEST_KEY.fullmatch(key) for key in store.list_records("versions/"))
-    return {match["scene"]: int(match["number"]) for match in found if match}  # in order: the greatest comes last
 
 
 def _list_manifests(store: Store, scene: str) -> list[str]:

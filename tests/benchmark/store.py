@@ -22,10 +22,11 @@ from typing import Any
 
 import psutil
 
+from storage.history import list_numbers
 from storage.objects import BlobRef, Store
 from storage.opening import open_store
 from storage.records import AngleRecord, Manifest, MasterRecord, ReportRefs
-from storage.versions import commit_version, keep_angle, latest_numbers, latest_version, manifest_key
+from storage.versions import commit_version, keep_angle, latest_version, manifest_key
 from tests.seaweed import run_seaweed
 from tests.servers import S3Server
 
@@ -145,8 +146,8 @@ def list_bare(boto: Any, bucket: str) -> None:  # noqa: ANN401
 
 def list_latest(store: Store) -> None:
     """Ask for the latest version of every scene."""
-    numbers = latest_numbers(store)
-    if sum(number == NUM_VERSIONS for number in numbers.values()) < NUM_SCENES:
+    numbers = list_numbers(store)
+    if sum(known[-1] == NUM_VERSIONS for known in numbers.values()) < NUM_SCENES:
         msg = "the listing is not whole"
         raise RuntimeError(msg)
 

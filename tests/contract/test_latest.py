@@ -1,7 +1,13 @@
 """Which version of every scene is the latest, asked of a folder and of a real S3 server."""
 
-from storage.objects import Housekeeper
-from storage.versions import latest_numbers, manifest_key
+from storage.history import list_numbers
+from storage.objects import Housekeeper, Store
+from storage.versions import manifest_key
+
+
+def latest_numbers(store: Store) -> dict[str, int]:
+    """Return the greatest number of every scene."""
+    return {scene: numbers[-1] for scene, numbers in list_numbers(store).items()}
 
 
 def test_latest_numbers_come_from_the_names(either_store: Housekeeper) -> None:
