@@ -59,8 +59,8 @@ def cover(request: SceneRequest, settings: Settings, run_id: str) -> Manifest:
     """Do, in order, what a run does while no sweep is under way."""
     store = settings.store
     master = ingest_master(request.master, settings.master_folders, store)
-    specs = plan_coverage(request, master, settings.weights, settings.arithmetic)
-    renderer = RendererSpec.of(specs[0], settings.weights, settings.machine)
+    specs = plan_coverage(request, master, settings.place)
+    renderer = RendererSpec.of(specs[0], settings.place)
     parent = find_parent(request.scene, run_id, store, is_retry=flow_run.run_count > 1)
     takes: Takes = {}
     rounds: list[Scored] = []

@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 from models.profiles import Arithmetic
 from models.renderer import Machine, MemoryPlan
 from tasks.errors import InvalidSettingError
+from tasks.renderers import Place
 
 PREFIX = "MASTERSHOT_"
 
@@ -35,6 +36,11 @@ class Settings(BaseSettings):
     """Folder of all models' files."""
     master_folders: tuple[Path, ...] = (Path(),)
     """Masters are read from these folders and below, from nowhere else; a JSON list in the environment."""
+    renderer: str = Field(default="", pattern=r"^(https?://[^/@?#]+)?$")
+    """Address of a resident renderer, such as `http://127.0.0.1:8200`; empty = the model is loaded into every run.
+
+    What follows is that renderer's own business then.
+    """
     device: Literal["cpu", "cuda"] = "cpu"
     """Never changed behind your back: a missing GPU is an error."""
     num_lanes: int = Field(default=0, ge=0)
@@ -63,6 +69,11 @@ class Settings(BaseSettings):
         """What the model runs on."""
         lanes = self.num_lanes or (len(os.sched_getaffinity(0)) if self.device == "cpu" else 2)
         return Machine(device=self.device, num_lanes=lanes, plan=self.memory_plan, is_compiled=self.compile)
+
+    @property
+    def place(self) -> Place:
+        """Where models live."""
+        return Place(weights=self.weights, machine=self.machine, arithmetic=self.arithmetic, address=self.renderer)
 
     @property
     def arithmetic(self) -> Arithmetic:

@@ -19,7 +19,10 @@
     │   └── FetchError               files cannot be fetched from the hub
     └── RenderError                  the sampling failed
         ├── NotFiniteError           a tensor holds NaN or infinity
-        └── OutOfMemoryError         the device has too little memory
+        ├── OutOfMemoryError         the device has too little memory
+        ├── RendererUnavailableError a resident renderer does not answer, or stopped in the middle
+        ├── RendererBusyError        the queue of a resident renderer is full
+        └── WrongRendererError       a resident renderer holds another model, or refuses us
 
 Every message is one sentence: what, the value, and what to do.
 """
@@ -103,3 +106,15 @@ class NotFiniteError(RenderError):
 
 class OutOfMemoryError(RenderError):
     """The device has too little memory."""
+
+
+class RendererUnavailableError(RenderError):
+    """A resident renderer does not answer, or stopped in the middle."""
+
+
+class RendererBusyError(RenderError):
+    """The queue of a resident renderer is full."""
+
+
+class WrongRendererError(RenderError):
+    """A resident renderer holds another model, or refuses us."""
