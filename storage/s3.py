@@ -31,6 +31,7 @@ from storage.objects import (
     BlobRef,
     KeptBlob,
     blob_key,
+    can_be_folder,
     check_digest,
     check_key,
     check_prefix,
@@ -112,8 +113,8 @@ class S3Store:
 
     def put_record(self, key: str, data: bytes) -> None:
         """Write a record once; equal bytes already there are a success, as after a put whose answer was lost."""
-        check_key(key)
-        is_folder = any(self._lists.list_keys(self._index, f"{key}/"))  # not every server minds
+        check_key(key)  # one that can be a folder is looked for as one, for not every server minds
+        is_folder = can_be_folder(key) and any(self._lists.list_keys(self._index, f"{key}/"))
         if is_folder or not (
             self._put_into(self._index, lambda: self._records.put(key, data)) or self._records.holds(key, data)
         ):
