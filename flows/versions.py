@@ -12,18 +12,16 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from flows.failures import OUR_ERRORS, tell_failure
 from flows.settings import Settings, read_settings
 from flows.version_tables import show
-from models.errors import ModelError
 from storage.errors import StorageError
 from storage.history import read_version
 from storage.marks import Mark, add_mark
 from storage.names import check_name
 from storage.opening import open_housekeeper, open_store
 from storage.versions import version_name
-from tasks.errors import TaskError
 
-OUR_ERRORS = (TaskError, ModelError, StorageError)
 MAX_WORDS = 200
 """Characters of a name or of a note."""
 Answer = tuple[object, bool]
@@ -36,8 +34,7 @@ def main() -> int:
     try:
         answer, is_well = COMMANDS[asked.command](asked, read_settings())
     except OUR_ERRORS as exc:
-        Console(stderr=True).print(f"Failed: {exc}", style="red", markup=False, highlight=False, soft_wrap=True)
-        return 1
+        return tell_failure(exc)
     if asked.format == "json":
         sys.stdout.write(json.dumps(answer, indent=2) + "\n")
     else:

@@ -21,8 +21,8 @@ FRESH_FOR = timedelta(days=1)
 
 # A segment fits a file name (255 bytes) and is never hidden: servers keep their own things under a leading dot.
 _SEGMENT = r"(?!\.)[A-Za-z0-9._=-]{1,255}"
-_KEY = re.compile(rf"{_SEGMENT}(?:/{_SEGMENT})*")
-
+_FILE_ENDING = ".json"
+_KEY = re.compile(rf"(?:{_SEGMENT}(?<!{re.escape(_FILE_ENDING)})/)*{_SEGMENT}")
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -72,7 +72,8 @@ class Store(Protocol):
     """A place that keeps objects; its methods may be called from many threads.
 
     Every method may raise `StoreUnavailableError` and `StoreReadOnlyError`, every put also `StoreFullError`, and every
-    method that takes a key `InvalidKeyError`. A key is never the folder of another key.
+    method that takes a key `InvalidKeyError`. A record is never put where others stand below it; below a key that ends
+    in `.json` nothing can stand, for no folder may be called so.
     """
 
     def put_blob(self, data: bytes, media_type: str) -> BlobRef:
@@ -219,8 +220,16 @@ def check_digest(sha256: str) -> str:
 
 
 def is_key(key: str) -> bool:
-    """Tell whether a key is segments of `A-Z a-z 0-9 . _ = -` joined by `/`, none of which starts with a dot."""
+    """Tell whether a key is segments of `A-Z a-z 0-9 . _ = -` joined by `/`.
+
+    None starts with a dot, and only the last may end in `.json`.
+    """
     return len(key) <= MAX_KEY_LENGTH and _KEY.fullmatch(key) is not None
+
+
+def can_be_folder(key: str) -> bool:
+    """Tell whether other keys may stand below this one."""
+    return not key.endswith(_FILE_ENDING)
 
 
 def check_key(key: str) -> str:
@@ -232,7 +241,8 @@ def check_key(key: str) -> str:
     if not is_key(key):
         msg = (
             f"The key {key[:MAX_KEY_LENGTH]!r} cannot name an object: join segments of letters, digits and ._=- with "
-            f"slashes, none empty or starting with a dot, at most {MAX_KEY_LENGTH} characters in all and 255 in one."
+            f"slashes, none empty or starting with a dot, at most {MAX_KEY_LENGTH} characters in all and 255 in one; "
+            f"only the last may end in {_FILE_ENDING}."
         )
         raise InvalidKeyError(msg)
     return key

@@ -14,6 +14,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Lock
+from typing import TypeVar
 
 from minio.commonconfig import REPLACE, CopySource
 from minio.credentials.providers import Provider
@@ -30,6 +31,7 @@ from storage.objects import (
     BlobRef,
     KeptBlob,
     blob_key,
+    can_be_folder,
     check_digest,
     check_key,
     check_prefix,
@@ -38,6 +40,8 @@ from storage.objects import (
 )
 from storage.refusals import translated
 from storage.transfers import MAX_REQUEST_BYTES, fetch_object, get_object, open_object, put_bytes, put_file
+
+Answer = TypeVar("Answer")
 
 _BLOBS = "blobs/sha256/"
 _VIEW_DIGEST = "x-amz-meta-sha256"
@@ -109,10 +113,11 @@ class S3Store:
 
     def put_record(self, key: str, data: bytes) -> None:
         """Write a record once; equal bytes already there are a success, as after a put whose answer was lost."""
-        check_key(key)
-        self._create_bucket(self._index, is_versioned=False)
-        is_folder = any(self._lists.list_keys(self._index, f"{key}/"))  # not every server minds
-        if is_folder or (not self._records.put(key, data) and not self._records.holds(key, data)):
+        check_key(key)  # one that can be a folder is looked for as one, for not every server minds
+        is_folder = can_be_folder(key) and any(self._lists.list_keys(self._index, f"{key}/"))
+        if is_folder or not (
+            self._put_into(self._index, lambda: self._records.put(key, data)) or self._records.holds(key, data)
+        ):
             msg = f"Something else already stands at {self.locate_record(key)}: read it, or choose another key."
             raise ConflictError(msg)
 
@@ -201,21 +206,31 @@ class S3Store:
         """Name the `s3://` address that a person can open."""
         return f"s3://{self._scenes}/views/{check_key(key)}"
 
-    def _create_bucket(self, bucket: str, *, is_versioned: bool) -> None:
+    def _put_into(self, bucket: str, put: Callable[[], Answer]) -> Answer:
+        """Put something into a bucket, which is made if it is not there yet, or was removed behind our back."""
+        self._create_bucket(bucket)
+        try:
+            return put()
+        except MissingObjectError:
+            with self._lock:
+                self._ready_buckets.discard(bucket)
+            self._create_bucket(bucket)
+            return put()
+
+    def _create_bucket(self, bucket: str) -> None:
         """Make sure of a bucket, once per store: some servers create a missing one at a put, without versions."""
         with self._lock, translated(f"s3://{bucket}"):
-            if bucket in self._ready_buckets:
-                return
-            create_bucket(self._client, bucket, self._safeguards, is_versioned=is_versioned)
-            self._ready_buckets.add(bucket)
+            if bucket not in self._ready_buckets:
+                create_bucket(self._client, bucket, self._safeguards, is_versioned=bucket == self._scenes)
+                self._ready_buckets.add(bucket)
 
     def _keep(self, ref: BlobRef, send: Callable[[], None]) -> None:
         """Send a blob unless it is there, whole and fresh; if its answer is lost, look whether it has arrived."""
-        self._create_bucket(self._scenes, is_versioned=True)
+        self._create_bucket(self._scenes)
         if self._is_fresh(ref) and self._is_whole(ref):
             return
         try:
-            send()
+            self._put_into(self._scenes, send)
         except StoreUnavailableError:
             if not self._is_whole(ref):
                 raise
