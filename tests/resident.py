@@ -1,7 +1,4 @@
-"""A resident renderer for tests, in processes of its own: the miniature, and jobs that only pretend to be angles.
-
-Import the fixture in a `conftest.py`: `from tests.resident import resident`.
-"""
+"""A resident renderer for tests, in processes of its own: the miniature, and jobs that only pretend to be angles."""
 
 import os
 import random
@@ -21,7 +18,6 @@ from PIL import Image
 
 from deployments.store import is_free
 from models.errors import OutOfMemoryError
-from models.in_process import InProcessRenderer
 from models.profiles import Profile
 from models.remote import HeldModel, RemoteRenderer, find_held_model
 from models.renderer import AngleJob, Machine, Rendered, Renderer, StepDone
@@ -43,6 +39,8 @@ class Pretender:
     @classmethod
     def load(cls, profile: Profile, weights: Path, machine: Machine) -> "Pretender":
         """Load the model as a replica does."""
+        from models.in_process import InProcessRenderer  # noqa: PLC0415 - torch is slow to import
+
         return cls(InProcessRenderer.load(profile, weights, machine))
 
     def show(self, key: str, read_master: Callable[[], Image.Image], prompts: Sequence[str] = ()) -> None:

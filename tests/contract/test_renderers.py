@@ -16,9 +16,7 @@ from models.errors import OutOfMemoryError, RendererUnavailableError, WrongRende
 from models.profiles import MINIATURE
 from models.renderer import AngleJob, Machine, Rendered, Renderer, StepDone
 from models.wire import RenderJob, identify_model, write_job
-from tests.resident import MAX_QUEUED, NUM_STEPS, TOKEN, Pretender, ResidentRenderer, resident
-
-__all__ = ["resident"]
+from tests.resident import MAX_QUEUED, NUM_STEPS, TOKEN, Pretender, ResidentRenderer
 
 STEPS = [StepDone(step=number, num_steps=NUM_STEPS) for number in range(1, NUM_STEPS + 1)]
 MASTER = Image.fromarray(np.random.default_rng(0).integers(0, 256, (128, 224, 3), np.uint8))
