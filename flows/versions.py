@@ -71,11 +71,25 @@ def _restore(asked: argparse.Namespace, settings: Settings) -> Answer:
 
 
 def _mark(asked: argparse.Namespace, settings: Settings) -> Answer:
+    from storage.approval import APPROVED  # noqa: PLC0415
+
+    version, tag = (asked.scene, asked.number), getattr(asked, "tag", None)
     who = asked.who or _find_user()
-    tag = getattr(asked, "tag", None)
     mark = Mark(action=asked.command, tag=tag, who=who, when=datetime.now(UTC).isoformat(), note=asked.note)
-    standing = add_mark(open_store(settings.store), (asked.scene, asked.number), mark)
-    return {"scene": asked.scene, "version": asked.number, **standing.model_dump(mode="json")}, True
+    lock = _lock(asked, settings) if tag == APPROVED else {}
+    standing = add_mark(open_store(settings.store), version, mark)
+    return {"scene": asked.scene, "version": asked.number, **standing.model_dump(mode="json"), **lock}, True
+
+
+def _lock(asked: argparse.Namespace, settings: Settings) -> dict[str, object]:
+    """Lock a version before it is called approved, or find until when one stays locked that is not any more."""
+    from storage.approval import find_version_lock, lock_version  # noqa: PLC0415
+
+    store, version = open_housekeeper(settings.store), (asked.scene, asked.number)
+    if asked.command == "tag":
+        return {"lock": lock_version(store, version).model_dump(mode="json")}
+    until = find_version_lock(store, version)
+    return {"lock": {"until": until.isoformat() if until else None}}
 
 
 def _lineage(asked: argparse.Namespace, settings: Settings) -> Answer:

@@ -6,7 +6,7 @@ readable copy for people and for queries, which no render depends on and which c
 
 import re
 from collections.abc import Iterable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Protocol, Self
@@ -185,6 +185,38 @@ class Housekeeper(Store, Protocol):
 
         Raises:
             InvalidKeyError: this is no digest.
+            LockedObjectError: it is locked, and stays.
+        """
+        ...
+
+    def lock_blobs(self, refs: Iterable[BlobRef]) -> datetime | None:
+        """Keep blobs from being taken away, and return until when at least; None if the store was not asked to lock.
+
+        A lock lasts as long as the address of the store says; to lock again makes it longer and never shorter.
+
+        Raises:
+            MissingObjectError: a blob is not there.
+            UnsafeStoreError: the store was asked to lock and cannot.
+        """
+        ...
+
+    def find_lock(self, sha256: str) -> datetime | None:
+        """Return until when a blob cannot be taken away; None if it is not locked, or is not there.
+
+        Raises:
+            InvalidKeyError: this is no digest.
+        """
+        ...
+
+    def list_kept_views(self) -> list[str]:
+        """Find the keys of all views of which anything is kept, also of those that were taken away, sorted."""
+        ...
+
+    def discard_view(self, key: str) -> None:
+        """Take a view away with all that a bucket keeps of it, for good; one that is not there is a success.
+
+        Raises:
+            LockedObjectError: it is locked: it is not shown any more, and its bytes stay.
         """
         ...
 

@@ -20,12 +20,13 @@ from minio.commonconfig import REPLACE, CopySource
 from minio.credentials.providers import Provider
 
 from storage.access import FoundCredentials, Server, open_pool
-from storage.buckets import Safeguards, create_bucket, lock_objects
+from storage.buckets import Safeguards, create_bucket
 from storage.conditions import WriteOnce
 from storage.errors import ConflictError, CorruptObjectError, MissingObjectError, StoreUnavailableError
 from storage.files import measure
-from storage.leftovers import abort_uploads, remove_versions
+from storage.leftovers import abort_uploads, list_kept_keys, remove_versions
 from storage.listing import BucketList
+from storage.locks import find_longest_lock, lock_objects
 from storage.objects import (
     FRESH_FOR,
     BlobRef,
@@ -165,8 +166,17 @@ class S3Store:
                     yield KeptBlob(sha256=digest, size_bytes=item.size or 0, kept_at=item.last_modified)
 
     def remove_blob(self, sha256: str) -> None:
-        """Take a blob away in every version that the bucket keeps."""
+        """Take a blob away in every version that the bucket keeps; what is locked stays and can be read."""
         remove_versions(self._client, self._scenes, blob_key(check_digest(sha256)))
+
+    def list_kept_views(self) -> list[str]:
+        """Find the keys of all views, also of those that lie behind a delete marker, sorted."""
+        found = list_kept_keys(self._client, self._scenes, "views/")
+        return sorted(filter(is_key, (key.removeprefix("views/") for key in found)))
+
+    def discard_view(self, key: str) -> None:
+        """Take a view away in every version that the bucket keeps; what is locked stays behind a delete marker."""
+        remove_versions(self._client, self._scenes, f"views/{check_key(key)}", is_hidden=True)
 
     def remove_record(self, key: str) -> None:
         """Take a record away, of which the bucket keeps no versions."""
@@ -178,17 +188,20 @@ class S3Store:
         return abort_uploads(self._client, self._pool, self._lists, self._scenes, older_than)
 
     def lock_blobs(self, refs: Iterable[BlobRef]) -> datetime | None:
-        """Keep blobs from deletion for as many days as the address says, and return until when; None if it says none.
-
-        Raises:
-            UnsafeStoreError: the bucket was made without locks.
-        """
+        """Keep the newest version of blobs from deletion; None if the address has no `lock_days`."""
         if not self._safeguards.lock_days:
             return None
-        until = datetime.now(UTC) + timedelta(days=self._safeguards.lock_days)
+        until = datetime.now(UTC).replace(microsecond=0) + timedelta(days=self._safeguards.lock_days)
         with translated(f"s3://{self._scenes}"):
             lock_objects(self._client, self._scenes, [ref.key for ref in refs], until)
         return until
+
+    def find_lock(self, sha256: str) -> datetime | None:
+        """Return until when a version of a blob is locked."""
+        key = blob_key(check_digest(sha256))
+        with suppress(MissingObjectError), translated(f"s3://{self._scenes}/{key}"):
+            return find_longest_lock(self._client, self._scenes, key)
+        return None
 
     def list_reader_options(self) -> dict[str, str]:
         """Return how the server is reached and with whose credentials."""

@@ -56,6 +56,7 @@ def test_invalid_key_is_refused_everywhere(store: Housekeeper, key: str) -> None
         lambda: store.put_view(key, ref),
         lambda: store.get_view(key),
         lambda: store.remove_view(key),
+        lambda: store.discard_view(key),
         lambda: store.locate_record(key),
         lambda: store.locate_view(key),
     ):
