@@ -9,6 +9,7 @@ SCENE ?= example
 MASTER ?= docs/pictures/example_master.png
 PROFILE ?= qwen-edit-2511
 STORE ?= seaweed
+DATABASE ?= postgresql
 
 export PREFECT_HOME ?= $(CURDIR)/.mastershot/prefect
 export PREFECT_SERVER_ANALYTICS_ENABLED ?= false
@@ -84,8 +85,8 @@ eval-metrics: setup ## judge the scores themselves where cameras are known: a ta
 fetch: setup ## fetch the files of a profile from the hub: PROFILE=qwen-edit-2511
 	HF_HUB_OFFLINE="$(FETCH_OFFLINE)" $(PYTHON) -m models.fetching --profile "$(PROFILE)"
 
-serve: setup ## Prefect server with UI, worker and deployments, until Ctrl-C
-	PREFECT_LOGGING_LEVEL=INFO $(PYTHON) -m deployments.serve
+serve: setup ## Prefect on PostgreSQL with UI, workers and deployments, until Ctrl-C: DATABASE=sqlite for one person
+	PREFECT_LOGGING_LEVEL=INFO $(PYTHON) -m deployments.serve --database "$(DATABASE)"
 
 renderer: PROFILE = miniature
 renderer: setup ## keep a model warm on Ray Serve until Ctrl-C: PROFILE=qwen-edit-2511

@@ -12,6 +12,7 @@ from models.scores.findings import MultiViewFinding
 from models.specs import AngleSpec
 from storage.objects import BlobRef
 from storage.records import AngleRecord, Manifest
+from tasks.announcing import announce_failed_checks
 from tasks.coverage import Coverage
 from tasks.fan_in import gather
 from tasks.finished import digest_coverage, find_finished, find_parent
@@ -91,6 +92,7 @@ def cover(request: SceneRequest, settings: Settings, run_id: str) -> Manifest:
         manifest = publish_version(master, coverage, store)
     lay_out_views(manifest, store)
     show_coverage(manifest, store)
+    announce_failed_checks(manifest, run_id)
     return manifest
 
 

@@ -30,6 +30,8 @@ class Settings(BaseSettings):
     """A folder, or `s3://host:port?secure=0`: see `storage.opening.open_store`."""
     spool: Path = Field(default_factory=lambda: Path(".mastershot/spool").absolute())
     """A folder of this machine: pictures wait there that the store does not take."""
+    nightly: Path = Field(default_factory=lambda: Path(".mastershot/nightly").absolute())
+    """A folder of requests, one JSON file a scene, that the nightly run looks after."""
     credentials_block: str = ""
     """Name of a `Secret` block of Prefect that holds `{"access_key": ..., "secret_key": ...}` of an S3 store."""
     weights: Path = Field(default_factory=lambda: Path("weights").absolute())
