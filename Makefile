@@ -1,6 +1,6 @@
 # The menu. Every target sets up what it needs on a machine with Python 3.11+ and make.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench bench-parts bench-full bench-reports bench-store chaos train eval eval-metrics fetch serve renderer store ceph lock
+.PHONY: help setup demo test check format bench bench-parts bench-full bench-reports bench-store chaos faults train eval eval-metrics fetch serve renderer store ceph lock
 
 PYTHON := .venv/bin/python
 TRAIN := $(PYTHON) -m models.miniature.training
@@ -10,6 +10,7 @@ MASTER ?= docs/pictures/example_master.png
 PROFILE ?= qwen-edit-2511
 STORE ?= seaweed
 DATABASE ?= postgresql
+RENDERER ?=
 
 export PREFECT_HOME ?= $(CURDIR)/.mastershot/prefect
 export PREFECT_SERVER_ANALYTICS_ENABLED ?= false
@@ -55,6 +56,9 @@ bench-full: setup ## time six angles at the true size of Qwen-Image-Edit, random
 bench-reports: setup ## time questions to a million rows of reports
 	$(PYTHON) -m tests.benchmark.queries
 
+faults: setup ## hurt a whole service in mid-coverage, ten times in each of eight ways, and look for what was lost
+	$(PYTHON) -m tests.faults
+
 chaos: setup ## kill writers and servers for twenty rounds and look for what was lost: STORE=directory, seaweed or ceph
 	$(PYTHON) -m tests.chaos "$(STORE)"
 
@@ -85,8 +89,8 @@ eval-metrics: setup ## judge the scores themselves where cameras are known: a ta
 fetch: setup ## fetch the files of a profile from the hub: PROFILE=qwen-edit-2511
 	HF_HUB_OFFLINE="$(FETCH_OFFLINE)" $(PYTHON) -m models.fetching --profile "$(PROFILE)"
 
-serve: setup ## Prefect on PostgreSQL with UI, workers and deployments, until Ctrl-C: DATABASE=sqlite for one person
-	PREFECT_LOGGING_LEVEL=INFO $(PYTHON) -m deployments.serve --database "$(DATABASE)"
+serve: setup ## Prefect on PostgreSQL with UI, workers and deployments, until Ctrl-C: RENDERER=miniature, DATABASE=sqlite
+	PREFECT_LOGGING_LEVEL=INFO $(PYTHON) -m deployments.serve --database "$(DATABASE)" --renderer "$(RENDERER)"
 
 renderer: PROFILE = miniature
 renderer: setup ## keep a model warm on Ray Serve until Ctrl-C: PROFILE=qwen-edit-2511

@@ -8,17 +8,18 @@ other machines can join, with the token in .mastershot/ray/token. What is under 
 
 import argparse
 import os
-import secrets
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 
+from deployments.passwords import keep_password
+from deployments.processes import running
 from deployments.resident_model import Load, ResidentModel
 from flows.settings import read_settings
 from models.errors import ModelError
@@ -28,7 +29,7 @@ from tasks.errors import TaskError
 PROJECT = Path(__file__).resolve().parent.parent
 FOLDER = PROJECT / ".mastershot" / "ray"
 LOCALHOST = "127.0.0.1"
-STARTUP_S, SHUTDOWN_S, BETWEEN_CHECKS_S = 120.0, 30.0, 0.5
+STARTUP_S, BETWEEN_CHECKS_S = 120.0, 0.5
 
 
 class RendererError(Exception):
@@ -65,35 +66,20 @@ def run_renderer(
 @contextmanager
 def run_node(options: Sequence[str], host: str) -> Generator[subprocess.Popen[bytes]]:
     """Start Ray's own processes on this machine, and stop them."""
-    log = FOLDER / "node.log"
     variables = os.environ | set_ray_variables(host)
     command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--disable-usage-stats", *options]
-    with log.open("ab") as output:
-        node = subprocess.Popen(  # noqa: S603
-            command, env=variables, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
-        )
-    try:
+    with (FOLDER / "node.log").open("ab") as output, running(command, variables, PROJECT, output=output) as node:
         yield node
-    finally:
-        node.terminate()
-        with suppress(subprocess.TimeoutExpired):
-            node.wait(SHUTDOWN_S)
-        with suppress(ProcessLookupError):
-            os.killpg(node.pid, signal.SIGKILL)
-        node.wait()
 
 
 def set_ray_variables(host: str) -> Mapping[str, str]:
     """Set, for this process and all that it starts, what Ray reads from the environment, and return it."""
     FOLDER.mkdir(parents=True, exist_ok=True)
-    token = FOLDER / "token"
-    if not token.exists():
-        token.touch(mode=0o600)
-        token.write_text(secrets.token_hex(32))
+    keep_password(FOLDER / "token")
     variables = {
         "PYTHONPATH": os.pathsep.join(filter(None, [str(PROJECT), os.environ.get("PYTHONPATH", "")])),
         "RAY_AUTH_MODE": "token",
-        "RAY_AUTH_TOKEN_PATH": str(token),
+        "RAY_AUTH_TOKEN_PATH": str(FOLDER / "token"),
         "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",  # on a busy machine 5 s are never kept
     }
     if host == LOCALHOST:  # else Ray looks for another address of this machine, and listens on all

@@ -22,6 +22,7 @@ import httpx
 from deployments.passwords import keep_password
 from deployments.postgres import run_postgres
 from deployments.processes import ServeError, running
+from deployments.renderer_process import renderer_process
 
 PROJECT = Path(__file__).resolve().parent.parent
 STATE = PROJECT / ".mastershot"
@@ -146,12 +147,14 @@ def main() -> int:
     """Serve on the port of PREFECT_SERVER_API_PORT, or 4200, until interrupted; return 1 if that cannot be."""
     parser = argparse.ArgumentParser(prog="python -m deployments.serve", description=__doc__)
     parser.add_argument("--database", choices=("postgresql", "sqlite"), default="postgresql")
+    parser.add_argument("--renderer", default="", metavar="PROFILE", help="keep this model warm on Ray Serve")
     asked = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does: with everything that was started
     port = int(os.environ.get("PREFECT_SERVER_API_PORT", "4200"))
     state = Path(os.environ.get("STATE_FOLDER", STATE)).absolute()
+    renderer = renderer_process(asked.renderer, os.environ, state) if asked.renderer else None
     try:
-        with serve(port, os.environ, state, asked.database) as variables:
+        with serve(port, os.environ, state, asked.database, renderer) as variables:
             sys.stdout.write(
                 f"\nMastershot is served: {variables['PREFECT_API_URL'].removesuffix('/api')} (Ctrl-C ends it)\n"
                 f"The UI asks for what {state / 'prefect-auth'} holds. In another shell:\n\n"

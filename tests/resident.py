@@ -30,11 +30,15 @@ STARTUP_S = 240.0
 
 
 class Pretender:
-    """A renderer in front of another: `sleep 0.2` takes so long a step, `no memory` fails, all else is rendered."""
+    """A renderer in front of another: `sleep 0.2` takes so long a step, `no memory` fails, all else is rendered.
+
+    What is rendered takes STEP_S seconds more for every step, none by default.
+    """
 
     def __init__(self, renderer: Renderer) -> None:
         """Pretend in front of a renderer."""
         self._renderer = renderer
+        self._step_s = float(os.environ.get("STEP_S", "0"))
 
     @classmethod
     def load(cls, profile: Profile, weights: Path, machine: Machine) -> "Pretender":
@@ -59,7 +63,9 @@ class Pretender:
             msg = "The device ran out of memory."
             raise OutOfMemoryError(msg)
         else:
-            yield from self._renderer.render(key, read_master, job)
+            for event in self._renderer.render(key, read_master, job):
+                time.sleep(self._step_s)
+                yield event
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,12 +104,12 @@ def resident(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Generat
 
 
 @contextmanager
-def run_resident(weights: Path, folder: Path) -> Generator[ResidentRenderer]:
-    """Start a renderer on free ports, and end it."""
+def run_resident(weights: Path, folder: Path, step_s: float = 0.0) -> Generator[ResidentRenderer]:
+    """Start a renderer on free ports, each of whose steps takes `step_s` seconds more, and end it."""
     port = next(
         first for first in random.sample(range(23_000, 26_000), 200) if all(map(is_free, range(first, first + 4)))
     )
-    variables = os.environ | {"MASTERSHOT_RENDERER_TOKEN": TOKEN}
+    variables = os.environ | {"MASTERSHOT_RENDERER_TOKEN": TOKEN, "STEP_S": str(step_s)}
     command = [sys.executable, "-m", "tests.resident", str(weights), str(port)]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, cwd=PROJECT, env=variables, stdin=subprocess.PIPE, stdout=log, stderr=log)
