@@ -19,7 +19,10 @@
     │   └── FetchError               files cannot be fetched from the hub
     └── RenderError                  the sampling failed
         ├── NotFiniteError           a tensor holds NaN or infinity
-        └── OutOfMemoryError         the device has too little memory
+        ├── OutOfMemoryError         the device has too little memory
+        ├── RendererUnavailableError the renderer does not answer, or breaks off
+        ├── RendererBusyError        the renderer takes no more angles for now
+        └── WrongRendererError       the renderer has another model than the one that is asked for
 
 Every message is one sentence: what, the value, and what to do.
 """
@@ -103,3 +106,15 @@ class NotFiniteError(RenderError):
 
 class OutOfMemoryError(RenderError):
     """The device has too little memory."""
+
+
+class RendererUnavailableError(RenderError):
+    """The renderer does not answer, or breaks off before the picture: it starts, restarts, or cannot be reached."""
+
+
+class RendererBusyError(RenderError):
+    """The renderer takes no more angles for now: its queue is full."""
+
+
+class WrongRendererError(RenderError):
+    """The renderer has another model, or other weights, than the one that is asked for."""
