@@ -1,6 +1,5 @@
 """The shipped deployment on a real server with a real worker: what `make serve` brings up does its work."""
 
-import os
 import socket
 import subprocess
 import sys
@@ -16,31 +15,19 @@ from deployments.serve import BETWEEN_CHECKS_S, STARTUP_S, ServeError, serve, wa
 from storage.opening import open_store
 from storage.versions import latest_version
 from tests.e2e.installation import Installation
-
-DEPLOYMENT = "render-scene/render-scene"
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+from tests.e2e.service import DEPLOYMENT, clean_environment, free_port
 
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
     """An environment without settings of Prefect but a home of its own."""
-    (tmp_path / "prefect").mkdir()
-    return {
-        **{name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")},
-        "PREFECT_HOME": str(tmp_path / "prefect"),
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    }
+    return clean_environment(tmp_path)
 
 
 @pytest.mark.timeout(600)
 def test_a_deployment_run_renders_a_coverage(installation: Installation, environment: dict[str, str]) -> None:
     """`prefect deployment run` completes, and the API knows the request's schema, the schedule and a bad request."""
-    with serve(_free_port(), environment) as api:
+    with serve(free_port(), environment) as api:
         deployment = httpx.get(f"{api}/deployments/name/{DEPLOYMENT}", timeout=30).json()
         (schedule,) = deployment["schedules"]
         assert (schedule["schedule"]["cron"], schedule["active"]) == ("0 2 * * *", False)
@@ -80,7 +67,7 @@ def test_a_server_that_ends_is_not_waited_for(environment: dict[str, str]) -> No
     start = time.monotonic()
     with (
         pytest.raises(ServeError, match=r"^The Prefect server ended with exit status"),
-        serve(_free_port(), environment),
+        serve(free_port(), environment),
     ):
         pass
     assert time.monotonic() - start < STARTUP_S / 2
@@ -111,7 +98,7 @@ def test_an_unhealthy_answer_is_asked_for_again_later() -> None:
 @pytest.mark.timeout(300)
 def test_sigterm_ends_everything(environment: dict[str, str]) -> None:
     """A service that is told to end takes the processes that it started with it."""
-    port = _free_port()
+    port = free_port()
     environment |= {"PREFECT_SERVER_API_PORT": str(port)}
     command = [sys.executable, "-m", "deployments.serve"]
     with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as service:
