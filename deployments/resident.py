@@ -28,7 +28,7 @@ from deployments.resident_model import Load, ResidentModel
 from models.errors import ModelError
 from models.memory import find_memory
 from models.profiles import find_profile
-from models.renderer import Rendered, StepDone
+from models.renderer import Event, Queued, Rendered, StepDone
 from models.weights import as_found, digest_weights
 from models.wire import (
     Alive,
@@ -37,6 +37,7 @@ from models.wire import (
     RenderJob,
     Started,
     Step,
+    Waiting,
     identify_model,
     read_job,
     to_line,
@@ -120,7 +121,7 @@ class Resident:
         master_sha256 = hashlib.sha256(master.tobytes()).hexdigest()
         key = job.digest(master_sha256)
         while (claim := await self._claim(key)) == "theirs":
-            yield to_line(Alive())
+            yield to_line(Waiting())
             await asyncio.sleep(POLL_S)
         if isinstance(claim, bytes):
             yield claim
@@ -136,7 +137,7 @@ class Resident:
                     self._tell_ledger("finish", key, data)
                     yield data
                 else:
-                    yield to_line(Alive())
+                    yield to_line(Waiting() if isinstance(event, Queued) else Alive())
         except ModelError as exc:
             yield to_line(Failed(error=type(exc).__name__, message=str(exc)))
         finally:
@@ -144,7 +145,7 @@ class Resident:
 
     async def _render(
         self, master_sha256: str, master: Pixels, job: RenderJob, key: str
-    ) -> AsyncGenerator[StepDone | Rendered | None]:
+    ) -> AsyncGenerator[Event | None]:
         """Yield the events of an angle, and None from time to time; whoever leaves ends it after the step."""
         loop, pool = asyncio.get_running_loop(), ThreadPoolExecutor(1)  # a generator is run and closed in one thread
         events = self._run(master_sha256, master, job)
@@ -162,13 +163,13 @@ class Resident:
             pool.submit(self._end, events, key)
             pool.shutdown(wait=False)
 
-    def _run(self, key: str, master: Pixels, job: RenderJob) -> Generator[StepDone | Rendered]:
+    def _run(self, key: str, master: Pixels, job: RenderJob) -> Generator[Event]:
         read = partial(Image.fromarray, master)
         if job.prompts:
             self._renderer.show(key, read, job.prompts)
         yield from self._renderer.render(key, read, job.angle)
 
-    def _end(self, events: Generator[StepDone | Rendered], key: str) -> None:
+    def _end(self, events: Generator[Event], key: str) -> None:
         events.close()
         self._since.pop(key, None)
 

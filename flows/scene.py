@@ -20,11 +20,12 @@ from tasks.ingest import ingest_master
 from tasks.multi_view import check_multi_view
 from tasks.planning import plan_coverage
 from tasks.publish import publish_version
-from tasks.render import encode_reference, render_angle
+from tasks.render import Keeping, encode_reference, render_angle
 from tasks.renderers import RendererSpec
 from tasks.requests import SceneRequest, parse_request
 from tasks.score import score_scene
 from tasks.showing import lay_out_views, show_coverage
+from tasks.stopping import stoppable
 from tasks.store_check import check_store
 from tasks.takes import Scored, Takes, add_takes, plan_retakes
 from tasks.work import at_work
@@ -107,13 +108,11 @@ def shoot(
     """Render what of `specs` is not finished, a task run for each recipe, and return the records of all by name."""
     missing = [spec for spec in specs if spec.name not in finished]
     if missing:
-        encode_reference(missing, master, renderer, settings.store)
+        encode_reference(missing, master, renderer, settings.limits, settings.store)
     recipes = {spec.fingerprint: spec for spec in missing}  # two names may ask for the same picture
-    renders = {
-        fingerprint: render_angle.submit(  # pyright: ignore[reportUnknownMemberType]
-            spec, master, renderer, settings.spool, settings.store, run_id
-        )
-        for fingerprint, spec in recipes.items()
-    }
-    records = finished | gather(missing, renders)
+    keeping = Keeping(store_url=settings.store, spool=settings.spool, run_id=run_id)
+    with stoppable() as submitted:
+        for spec in recipes.values():
+            submitted.append(render_angle.submit(spec, master, renderer, settings.limits, keeping))  # pyright: ignore[reportUnknownMemberType]
+        records = finished | gather(missing, dict(zip(recipes, submitted, strict=True)))
     return {spec.name: records[spec.name] for spec in specs}

@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from models.profiles import Arithmetic
 from models.renderer import Machine, MemoryPlan
+from tasks.aside import Limits
 from tasks.errors import InvalidSettingError
 from tasks.renderers import Place
 
@@ -50,6 +51,13 @@ class Settings(BaseSettings):
 
     On a GPU one is sampled at a time, while the other is decoded and kept.
     """
+    step_limit_s: float = Field(default=300, gt=0)
+    """A renderer that gives no sign of life for so long hangs; waiting in its queue does not count.
+
+    A first step includes compilation, and the encoding of a master that was pushed out.
+    """
+    angle_limit_s: float = Field(default=1800, gt=0)
+    """One angle may take so long once it is its turn, and so may loading the model."""
     memory_plan: MemoryPlan = "resident"
     """`resident`, `encoder_freed` or `offload`; `python -m models.memory --profile NAME` says what each needs."""
     compile: bool = False
@@ -76,6 +84,11 @@ class Settings(BaseSettings):
     def place(self) -> Place:
         """Where models live."""
         return Place(weights=self.weights, machine=self.machine, arithmetic=self.arithmetic, address=self.renderer)
+
+    @property
+    def limits(self) -> Limits:
+        """How long a renderer may take."""
+        return Limits(step_s=self.step_limit_s, angle_s=self.angle_limit_s)
 
     @property
     def arithmetic(self) -> Arithmetic:

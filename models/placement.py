@@ -19,6 +19,8 @@ from models.renderer import Machine
 
 ALIGNMENT = 16
 
+Part = Literal["transformer", "text_encoder"]
+
 
 class Seats:
     """The places on the device; whoever computes with the transformer or the text encoder holds its seat as long."""
@@ -39,7 +41,7 @@ class Seats:
                 nn.Module.to(part, self._device)
         nn.Module.to(pipeline.vae, self._device)
         is_alone = machine.plan != "resident" or self._device.type == "cuda"
-        self._free = threading.Semaphore(1 if is_alone else machine.num_lanes)
+        self.free = threading.Semaphore(1 if is_alone else machine.num_lanes)
         self._seated: str | None = None
 
     @property
@@ -48,18 +50,23 @@ class Seats:
         return bool(self._waiting)
 
     @contextmanager
-    def hold(self, name: Literal["transformer", "text_encoder"]) -> Generator[None]:
+    def hold(self, name: Part) -> Generator[None]:
         """Have a part on the device while the block lasts."""
-        with self._free:
-            if self._waiting and name != self._seated:
-                self._seated = None  # until all is in its place: memory may run out on the way
-                for waiting in self._waiting.values():
-                    waiting.leave()
-                self._waiting[name].enter()
-                self._seated = name
+        with self.free, self.seat(name):
             yield
-            if self._device.type == "cuda":  # what was asked for is done before the next one has the seat
-                torch.cuda.current_stream(self._device).synchronize()
+
+    @contextmanager
+    def seat(self, name: Part) -> Generator[None]:
+        """Have a part on the device while the block lasts, for who has waited for `free` already."""
+        if self._waiting and name != self._seated:
+            self._seated = None  # until all is in its place: memory may run out on the way
+            for waiting in self._waiting.values():
+                waiting.leave()
+            self._waiting[name].enter()
+            self._seated = name
+        yield
+        if self._device.type == "cuda":  # what was asked for is done before the next one has the seat
+            torch.cuda.current_stream(self._device).synchronize()
 
 
 class Waiting:

@@ -1,12 +1,18 @@
-"""A renderer that lives elsewhere: the seam of `models.renderer`, over HTTP."""
+"""A renderer that lives elsewhere: the seam of `models.renderer`, over HTTP.
 
+Whoever waits is told that the renderer is alive, and may leave at any moment, which ends the job there: so every wait
+is one of asyncio's, on a loop of the generator's own.
+"""
+
+import asyncio
 import random
+import ssl
 import time
-import weakref
 from collections import OrderedDict
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Sequence
+from contextlib import aclosing, contextmanager
 from dataclasses import replace
+from functools import cache
 from threading import Lock
 
 import httpx
@@ -16,14 +22,16 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from models.errors import ModelError, RendererBusyError, RendererUnavailableError, WrongRendererError
 from models.profiles import Profile
-from models.renderer import AngleJob, Rendered, StepDone
-from models.wire import Pixels, RenderJob, identify_model, read_events, write_job
+from models.renderer import AngleJob, Event, Queued
+from models.wire import EventReader, Pixels, RenderJob, identify_model, write_job
 
 CONNECT_S = 5.0
 SILENCE_S = 15.0
 """A renderer at work says something every second."""
+LOOK_S = 5.0
+"""While a job waits in the queue, it is looked so often whether the renderer is alive."""
 QUEUE_S = 1800.0
-"""Longest wait in the queue of a renderer, and for a place in it."""
+"""Longest wait for a place in a queue that is full."""
 NUM_MASTERS_KEPT = 4
 OK, UNAUTHORIZED, CONFLICT, UNAVAILABLE = 200, 401, 409, 503
 
@@ -41,11 +49,9 @@ class RemoteRenderer:
     """Asks a resident renderer; it may be called from many threads."""
 
     def __init__(self, address: str, profile: Profile, weights_sha256: str, token: str = "") -> None:
-        """Ask at `address`, such as `http://127.0.0.1:8000`, for pictures of one model."""
-        self._address = address
+        """Ask at `address`, such as `http://127.0.0.1:8200`, for pictures of one model."""
+        self._address, self._token = address, token
         self._model_sha256 = identify_model(profile, weights_sha256)
-        self._client = _open_client(token)
-        weakref.finalize(self, self._client.close)
         self._lock = Lock()
         self._masters: OrderedDict[str, tuple[Pixels, tuple[str, ...]]] = OrderedDict()
 
@@ -57,12 +63,14 @@ class RemoteRenderer:
             WrongRendererError: Another model is held there.
         """
         self._master(key, read_master, tuple(prompts))
-        held = _read_status(self._client, self._address)
+        held = find_held_model(self._address, self._token)
         if identify_model(held.profile, held.weights_sha256) != self._model_sha256:
             raise _wrong_renderer(self._address)
 
-    def render(self, key: str, read_master: Callable[[], Image.Image], job: AngleJob) -> Generator[StepDone | Rendered]:
-        """Yield one `StepDone` per diffusion step, then the picture; whoever closes the generator ends the job there.
+    def render(self, key: str, read_master: Callable[[], Image.Image], job: AngleJob) -> Generator[Event]:
+        """Yield one `StepDone` per diffusion step, then the picture, and `Queued` while others are ahead.
+
+        Whoever closes the generator ends the job there.
 
         Raises:
             ModelError: The one that ended the job there.
@@ -80,27 +88,51 @@ class RemoteRenderer:
             height_px=height,
             width_px=width,
         )
-        asked, deadline = time.perf_counter(), time.monotonic() + QUEUE_S
-        while True:
-            with self._ask(write_job(content, master)) as response:
-                if response.status_code == OK:
-                    queued_s = time.perf_counter() - asked
-                    yield from (_with_queue(event, queued_s) for event in read_events(response.iter_raw()))
-                    return
-                error = _refusal(self._address, response)
-            if not isinstance(error, RendererBusyError) or time.monotonic() > deadline:
-                raise error
-            time.sleep(random.uniform(0.5, 1.5))  # noqa: S311 - so that those who wait do not all come back at once
+        yield from _drive(self._come_back(write_job(content, master)))
 
-    @contextmanager
-    def _ask(self, body: bytes) -> Generator[httpx.Response]:
-        """Send a job, wait in the queue, and listen; whoever leaves hangs up, which ends the job."""
-        with (
-            _translated(self._address),
-            self._client.stream("POST", f"{self._address}/render", content=body) as response,
-        ):
-            response.request.extensions["timeout"]["read"] = SILENCE_S  # the queue is over, and the body not yet read
-            yield response
+    async def _come_back(self, body: bytes) -> AsyncGenerator[Event]:
+        """Ask for a picture, again and again while the queue is full."""
+        asked = time.monotonic()
+        while True:
+            try:
+                async with aclosing(self._ask(body, asked)) as events:
+                    async for event in events:
+                        yield event
+            except RendererBusyError:
+                if time.monotonic() - asked > QUEUE_S:
+                    raise
+            else:
+                return
+            yield Queued()
+            await asyncio.sleep(random.uniform(0.5, 1.5))  # noqa: S311 - so that those who wait do not all come back at once
+
+    async def _ask(self, body: bytes, asked: float) -> AsyncGenerator[Event]:
+        """Send a job, wait in the queue, and listen; whoever leaves hangs up."""
+        async with _open_client(self._token) as client:
+            request = client.build_request("POST", f"{self._address}/render", content=body)
+            sending = asyncio.ensure_future(client.send(request, stream=True))
+            try:
+                while not (await asyncio.wait([sending], timeout=LOOK_S))[0]:
+                    with _translated(self._address):
+                        _check_status(self._address, await client.get(f"{self._address}/status"))
+                    yield Queued()
+                with _translated(self._address):
+                    response = sending.result()
+            finally:
+                sending.cancel()
+            if response.status_code != OK:
+                raise _refusal(self._address, response)
+            queued_s, reader, chunks = time.monotonic() - asked, EventReader(), response.aiter_raw()
+            while (chunk := await self._read(chunks)) is not None:
+                for event in reader.feed(chunk):
+                    yield event
+            rendered = reader.finish()
+            times = rendered.stage_times_s
+            yield replace(rendered, stage_times_s=times | {"queue": times.get("queue", 0.0) + queued_s})
+
+    async def _read(self, chunks: AsyncIterator[bytes]) -> bytes | None:
+        with _translated(self._address):
+            return await asyncio.wait_for(anext(chunks, None), SILENCE_S)
 
     def _master(
         self, key: str, read_master: Callable[[], Image.Image], prompts: tuple[str, ...]
@@ -120,25 +152,16 @@ def find_held_model(address: str, token: str = "") -> HeldModel:
 
     Raises:
         RendererUnavailableError: Nobody answers there, or not as a renderer does.
+        WrongRendererError: It asks for a token.
     """
-    with _open_client(token) as client:
-        return _read_status(client, address)
+    return asyncio.run(_find_held_model(address, token))
 
 
-def _open_client(token: str) -> httpx.Client:
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    timeout = httpx.Timeout(QUEUE_S, connect=CONNECT_S)
-    return httpx.Client(headers=headers, timeout=timeout, limits=httpx.Limits(max_connections=None), trust_env=False)
-
-
-def _read_status(client: httpx.Client, address: str) -> HeldModel:
-    with _translated(address):
-        response = client.get(f"{address}/status", timeout=SILENCE_S)
-    if response.status_code == UNAVAILABLE:
-        msg = f"No replica of the renderer at {address} is up: look at its log, or wait until it has started."
-        raise RendererUnavailableError(msg)
-    if response.status_code != OK:
-        raise _refusal(address, response)
+async def _find_held_model(address: str, token: str) -> HeldModel:
+    async with _open_client(token) as client:
+        with _translated(address):
+            response = await client.get(f"{address}/status")
+    _check_status(address, response)
     try:
         return HeldModel.model_validate_json(response.content)
     except ValidationError as exc:
@@ -146,11 +169,44 @@ def _read_status(client: httpx.Client, address: str) -> HeldModel:
         raise RendererUnavailableError(msg) from exc
 
 
+def _drive(events: AsyncGenerator[Event]) -> Generator[Event]:
+    """Yield what an asynchronous generator yields, and close it when this one is closed."""
+
+    async def step() -> Event | None:
+        return await anext(events, None)
+
+    with asyncio.Runner() as runner:
+        try:
+            while (event := runner.run(step())) is not None:
+                yield event
+        finally:
+            runner.run(events.aclose())
+
+
+def _open_client(token: str) -> httpx.AsyncClient:
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    timeout = httpx.Timeout(SILENCE_S, connect=CONNECT_S, read=None)
+    return httpx.AsyncClient(headers=headers, timeout=timeout, trust_env=False, verify=_trust())
+
+
+@cache
+def _trust() -> ssl.SSLContext:
+    return ssl.create_default_context()  # takes 20 ms
+
+
+def _check_status(address: str, response: httpx.Response) -> None:
+    if response.status_code == UNAVAILABLE:
+        msg = f"No replica of the renderer at {address} is up: look at its log, or wait until it has started."
+        raise RendererUnavailableError(msg)
+    if response.status_code != OK:
+        raise _refusal(address, response)
+
+
 @contextmanager
 def _translated(address: str) -> Generator[None]:
     try:
         yield
-    except (httpx.HTTPError, httpx.InvalidURL) as exc:
+    except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as exc:
         msg = f"The renderer at {address} does not answer ({type(exc).__name__}): look whether it runs."
         raise RendererUnavailableError(msg) from exc
 
@@ -167,11 +223,3 @@ def _refusal(address: str, response: httpx.Response) -> ModelError:
 
 def _wrong_renderer(address: str) -> WrongRendererError:
     return WrongRendererError(f"The renderer at {address} holds another model than was planned for: run again.")
-
-
-def _with_queue(event: StepDone | Rendered, queued_s: float) -> StepDone | Rendered:
-    """Count the wait in front of the renderer as the wait in it."""
-    if isinstance(event, StepDone):
-        return event
-    times = event.stage_times_s
-    return replace(event, stage_times_s=times | {"queue": times.get("queue", 0.0) + queued_s})

@@ -38,6 +38,11 @@ class AngleJob:
     seed: int
 
 
+@dataclass(frozen=True)
+class Queued:
+    """The angle waits for its turn, and whoever is ahead of it has moved on since the last event."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class StepDone:
     """One diffusion step is over."""
@@ -54,6 +59,10 @@ class Rendered:
     stage_times_s: dict[str, float] = field(default_factory=dict[str, float])
 
 
+Event = Queued | StepDone | Rendered
+"""What becomes of an angle; where no event comes for long, something hangs."""
+
+
 class Renderer(Protocol):
     """Renders angles of a master that it was shown."""
 
@@ -64,9 +73,10 @@ class Renderer(Protocol):
         """
         ...
 
-    def render(self, key: str, read_master: Callable[[], Image.Image], job: AngleJob) -> Generator[StepDone | Rendered]:
+    def render(self, key: str, read_master: Callable[[], Image.Image], job: AngleJob) -> Generator[Event]:
         """Yield one `StepDone` per diffusion step of an angle of the master `key`, then its picture.
 
+        While others are ahead of it, `Queued` is yielded now and then, as long as they move on: silence is a hang.
         Whoever stops before the end closes the generator, so that the next angle can begin.
         """
         ...

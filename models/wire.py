@@ -2,7 +2,7 @@
 
 ```
 POST /render    a RenderJob, and behind its line the pixels of the master (H, W, 3)
-200             a line per event: started, step, alive; the last is failed, or picture with its pixels behind it
+200             a line per event: started, queued, step, alive; the last is failed, or picture with its pixels behind it
 401, 400, 409   no right to ask; not to be understood; another model is held here
 503             the queue is full: ask again later
 ```
@@ -10,7 +10,7 @@ POST /render    a RenderJob, and behind its line the pixels of the master (H, W,
 
 import hashlib
 import json
-from collections.abc import Generator, Iterable
+from collections.abc import Generator
 from typing import Annotated, Literal
 
 import numpy as np
@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 import models.errors
 from models.errors import ModelError, RenderError, RendererUnavailableError
 from models.profiles import JUDGES, Profile
-from models.renderer import AngleJob, Rendered, StepDone
+from models.renderer import AngleJob, Event, Queued, Rendered, StepDone
 from models.specs import RECIPE_VERSION
 
 MAX_SIDE_PX = 8192
@@ -72,6 +72,12 @@ class Step(_Line):
     num_steps: int
 
 
+class Waiting(_Line):
+    """Others are ahead, and move on."""
+
+    event: Literal["queued"] = "queued"
+
+
 class Alive(_Line):
     """Nothing is new, and somebody is there."""
 
@@ -98,9 +104,8 @@ class Picture(_Line):
     stage_times_s: dict[str, float]
 
 
-_EVENT: TypeAdapter[Started | Step | Alive | Failed | Picture] = TypeAdapter(
-    Annotated[Started | Step | Alive | Failed | Picture, Field(discriminator="event")]
-)
+AnyLine = Started | Waiting | Step | Alive | Failed | Picture
+_LINE: TypeAdapter[AnyLine] = TypeAdapter(Annotated[AnyLine, Field(discriminator="event")])
 
 
 def identify_model(profile: Profile, weights_sha256: str) -> str:
@@ -146,45 +151,59 @@ def write_picture(rendered: Rendered) -> bytes:
     return to_line(line) + pixels
 
 
-def read_events(chunks: Iterable[bytes]) -> Generator[StepDone | Rendered]:
-    """Yield the events of an answer as a renderer in this process would.
+class EventReader:
+    """Makes events of an answer, in whatever pieces it comes."""
 
-    Raises:
-        ModelError: The one that ended the job.
-        RendererUnavailableError: The answer ends before a picture, or is none.
-    """
-    rest, source = b"", iter(chunks)
-    for chunk in source:
-        rest += chunk
-        while b"\n" in rest:
-            line, _, rest = rest.partition(b"\n")
-            event = _read_event(line)
-            if isinstance(event, Picture):
-                yield _read_picture(event, rest, source)
-                return
-            if isinstance(event, Failed):
-                raise _error_of(event)
-            if isinstance(event, Step):
-                yield StepDone(step=event.step, num_steps=event.num_steps)
-    msg = "The renderer stopped in the middle of an angle: it is asked again."
-    raise RendererUnavailableError(msg)
+    def __init__(self) -> None:
+        """Begin before the first byte."""
+        self._rest = bytearray()
+        self._picture: Picture | None = None
+
+    def feed(self, chunk: bytes) -> Generator[Event]:
+        """Yield what a renderer in this process would; nothing comes after the picture.
+
+        Raises:
+            ModelError: The one that ended the job.
+            RendererUnavailableError: The answer is none.
+        """
+        self._rest += chunk
+        while self._picture is None and b"\n" in self._rest:
+            line, _, self._rest = self._rest.partition(b"\n")
+            match _read_line(bytes(line)):
+                case Step(step=step, num_steps=num_steps):
+                    yield StepDone(step=step, num_steps=num_steps)
+                case Waiting():
+                    yield Queued()
+                case Failed() as failed:
+                    raise _error_of(failed)
+                case Picture() as picture:
+                    self._picture = picture
+                case Started() | Alive():
+                    pass
+
+    def finish(self) -> Rendered:
+        """Return the picture, once there is no more.
+
+        Raises:
+            RendererUnavailableError: It is not there, or not whole.
+        """
+        line, pixels = self._picture, bytes(self._rest)
+        if line is None:
+            msg = "The renderer stopped in the middle of an angle: it is asked again."
+            raise RendererUnavailableError(msg)
+        if len(pixels) != line.height_px * line.width_px * 3 or hashlib.sha256(pixels).hexdigest() != line.sha256:
+            msg = "The picture was damaged on its way from the renderer: it is asked for again."
+            raise RendererUnavailableError(msg)
+        picture = np.frombuffer(pixels, np.uint8).reshape(line.height_px, line.width_px, 3)
+        return Rendered(picture=picture, stage_times_s=line.stage_times_s)
 
 
-def _read_event(line: bytes) -> Started | Step | Alive | Failed | Picture:
+def _read_line(line: bytes) -> AnyLine:
     try:
-        return _EVENT.validate_json(line)
+        return _LINE.validate_json(line)
     except ValidationError as exc:
         msg = f"The renderer says {line[:80]!r}, which is no event: look whether it is of this version."
         raise RendererUnavailableError(msg) from exc
-
-
-def _read_picture(line: Picture, rest: bytes, source: Iterable[bytes]) -> Rendered:
-    pixels = b"".join([rest, *source])
-    if len(pixels) != line.height_px * line.width_px * 3 or hashlib.sha256(pixels).hexdigest() != line.sha256:
-        msg = "The picture was damaged on its way from the renderer: it is asked for again."
-        raise RendererUnavailableError(msg)
-    picture = np.frombuffer(pixels, np.uint8).reshape(line.height_px, line.width_px, 3)
-    return Rendered(picture=picture, stage_times_s=line.stage_times_s)
 
 
 def _error_of(line: Failed) -> ModelError:

@@ -8,6 +8,7 @@ from models.specs import AngleSpec
 from storage.records import AngleRecord
 from tasks.coverage import show_as
 from tasks.errors import AnglesFailedError
+from tasks.stopping import wait_in_slices
 
 
 def gather(specs: Sequence[AngleSpec], renders: Mapping[str, PrefectFuture[AngleRecord]]) -> dict[str, AngleRecord]:
@@ -16,7 +17,9 @@ def gather(specs: Sequence[AngleSpec], renders: Mapping[str, PrefectFuture[Angle
     Raises:
         AnglesFailedError: At least one did not complete; all that did are in the store.
     """
-    wait(list(renders.values()))
+    futures = list(renders.values())
+    wait_in_slices(futures)
+    wait(futures)
     states = {spec.name: renders[spec.fingerprint].state for spec in specs}
     failed = {name: state for name, state in states.items() if not state.is_completed()}
     if failed:

@@ -45,15 +45,24 @@ IS_TRANSIENT: dict[type[Exception], bool] = {
     task_errors.InvalidRequestError: False,
     task_errors.InvalidSettingError: False,
     task_errors.MasterNotFoundError: False,
+    task_errors.HungStepError: True,
+    task_errors.AngleTimeoutError: False,
+    task_errors.StoppedError: False,
     task_errors.AnglesFailedError: False,
 }
 """Every error of ours; what is not here is not known, and not tried again."""
 
+MAX_TRIES: dict[type[Exception], int] = {task_errors.HungStepError: 2}
+"""Errors that are tried less often than others, because every try takes as long as the limit."""
 
-def is_transient(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
+
+def is_transient(_task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
     """Tell Prefect whether a failed task is worth another try."""
-    error = state.result(raise_on_failure=False)
-    return any(IS_TRANSIENT.get(kind, False) for kind in type(error).__mro__)
+    error: object = state.result(raise_on_failure=False)
+    kinds = type(error).__mro__
+    if any(run.run_count >= num_tries for kind, num_tries in MAX_TRIES.items() if kind in kinds):
+        return False
+    return any(IS_TRANSIENT.get(kind, False) for kind in kinds)
 
 
 class Retries(TypedDict):
@@ -68,8 +77,8 @@ class Retries(TypedDict):
 
 WHILE_TRANSIENT: Retries = {
     "cache_policy": NO_CACHE,  # finished angles are found in the store, see docs/decisions
-    "retries": 3,
-    "retry_delay_seconds": [2.0, 8.0, 32.0],
+    "retries": 6,  # about 40 s in all: a renderer that restarts, or a store that fails over, is back by then
+    "retry_delay_seconds": [2.0, 4.0, 8.0],  # the last one again; nothing wakes who sleeps, not even a cancellation
     "retry_jitter_factor": 0.5,
     "retry_condition_fn": is_transient,
 }

@@ -10,7 +10,7 @@ from httpx import HTTPError
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
 from models.errors import RenderError
-from models.renderer import Rendered, StepDone
+from models.renderer import Event, Rendered, StepDone
 
 Listener = Callable[[str, int, int], None]
 
@@ -18,7 +18,7 @@ listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
 """Called as `listener(angle, step, num_steps)` after every diffusion step of the runs in this context."""
 
 
-def follow(angle: str, events: Iterable[StepDone | Rendered]) -> Rendered:
+def follow(angle: str, events: Iterable[Event]) -> Rendered:
     """Report every step of `events` and return the picture at their end.
 
     Raises:
@@ -29,6 +29,8 @@ def follow(angle: str, events: Iterable[StepDone | Rendered]) -> Rendered:
     for event in events:
         if isinstance(event, Rendered):
             return event
+        if not isinstance(event, StepDone):
+            continue
         with suppress(HTTPError):  # a picture does not fail because its progress could not be shown
             update_progress_artifact(cast("UUID", artifact_id), progress=100 * event.step / event.num_steps)
         if notify:

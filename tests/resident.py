@@ -20,7 +20,7 @@ from deployments.store import is_free
 from models.errors import OutOfMemoryError
 from models.profiles import Profile
 from models.remote import HeldModel, RemoteRenderer, find_held_model
-from models.renderer import AngleJob, Machine, Rendered, Renderer, StepDone
+from models.renderer import AngleJob, Event, Machine, Rendered, Renderer, StepDone
 
 PROJECT = Path(__file__).resolve().parent.parent
 TOKEN = "a-token-of-the-tests"  # noqa: S105
@@ -51,7 +51,7 @@ class Pretender:
         """Show it to the renderer behind."""
         self._renderer.show(key, read_master, prompts)
 
-    def render(self, key: str, read_master: Callable[[], Image.Image], job: AngleJob) -> Generator[StepDone | Rendered]:
+    def render(self, key: str, read_master: Callable[[], Image.Image], job: AngleJob) -> Generator[Event]:
         """Pretend, or render."""
         word, _, argument = job.prompt.partition(" ")
         if word == "sleep":

@@ -41,7 +41,7 @@ from tasks.finished import find_finished
 from tasks.ingest import ingest_master
 from tasks.planning import plan_coverage
 from tasks.publish import publish_version
-from tasks.render import keep_picture
+from tasks.render import Keeping, keep_picture
 from tasks.renderers import Place
 from tasks.requests import DEFAULT_COVERAGE, SceneRequest
 from tasks.score import score_scene
@@ -100,7 +100,7 @@ def run_bare(renderer: InProcessRenderer, store: str, seed: int) -> None:
         # A new name: the master is encoded anew in every round.
         *_, rendered = renderer.render(f"{master.picture.sha256}-{seed}", lambda: picture, job)
         assert isinstance(rendered, Rendered)
-        return keep_picture(spec, rendered, SPOOL, store, run_id)
+        return keep_picture(spec, rendered, Keeping(store_url=store, spool=SPOOL, run_id=run_id))
 
     with ThreadPoolExecutor(len(specs)) as threads:
         records = tuple(threads.map(render, specs))

@@ -4,14 +4,10 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
-from PIL import Image
 from prefect.testing.utilities import prefect_test_harness
 
-from models.camera import Pose
-from models.miniature.cameras import camera_for
-from models.miniature.raycast import render_view
-from models.miniature.stage import make_scene
-from tests.e2e.installation import Installation
+from tests.e2e.installation import Installation, install
+from tests.e2e.served import Service, running_service
 from tests.seaweed import seaweed
 
 __all__ = ["seaweed"]
@@ -27,10 +23,15 @@ def prefect_server() -> Generator[None]:
 @pytest.fixture
 def installation(tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch) -> Installation:
     """Settings that point into a temporary folder, with a master of the film stage in it."""
-    view = render_view(make_scene(7), camera_for(Pose()), 280, 160, samples_per_axis=1)
-    Image.fromarray(view.picture).save(tmp_path / "master.png")
-    folders = {"STORE": str(tmp_path / "store"), "SPOOL": str(tmp_path / "spool"), "WEIGHTS": str(weights)}
-    variables = folders | {"MASTER_FOLDERS": f'["{tmp_path}"]'}
-    for name, value in variables.items():
-        monkeypatch.setenv(f"MASTERSHOT_{name}", value)
+    for name, value in install(tmp_path, weights).items():
+        monkeypatch.setenv(name, value)
     return Installation(folder=tmp_path)
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory, weights: Path) -> Generator[Service]:
+    """A server with a worker, which renders one angle at a time."""
+    folder = tmp_path_factory.mktemp("service")
+    settings = install(folder, weights) | {"MASTERSHOT_NUM_LANES": "1"}
+    with running_service(Installation(folder=folder), settings) as service:
+        yield service

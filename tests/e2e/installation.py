@@ -1,5 +1,6 @@
 """A Mastershot in a temporary folder, and what a test wants to know of its runs."""
 
+import os
 from collections import Counter
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -13,6 +14,10 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import Artifact, State
 
 from flows.scene import render_scene
+from models.camera import Pose
+from models.miniature.cameras import camera_for
+from models.miniature.raycast import render_view
+from models.miniature.stage import make_scene
 from storage.objects import Store
 from storage.opening import open_store
 from storage.records import AngleRecord, Manifest
@@ -57,9 +62,28 @@ class Installation:
         """The folder of the readable copies of a version."""
         return self.folder / "store/scenes/views" / manifest.scene / version_name(manifest.number)
 
+    def block_picture(self, angle: str, **changes: object) -> Path:
+        """Make the store refuse the picture of `angle`: a folder lies where its file must be. Return that folder."""
+        previous = os.environ["MASTERSHOT_STORE"]
+        os.environ["MASTERSHOT_STORE"] = str(self.folder / "twin")
+        record = next(record for record in self.run(**changes).angles if record.name == angle)
+        os.environ["MASTERSHOT_STORE"] = previous
+        obstacle = self.folder / "store/scenes" / record.picture.key
+        obstacle.mkdir(parents=True)
+        return obstacle
+
     def finished_angles(self) -> list[str]:
         """Keys of the records of all finished angles."""
         return self.store.list_records("angles/")
+
+
+def install(folder: Path, weights: Path) -> dict[str, str]:
+    """Put a master of the film stage into a folder, and return the settings that keep everything in it."""
+    view = render_view(make_scene(7), camera_for(Pose()), 280, 160, samples_per_axis=1)
+    Image.fromarray(view.picture).save(folder / "master.png")
+    folders = {"STORE": str(folder / "store"), "SPOOL": str(folder / "spool"), "WEIGHTS": str(weights)}
+    settings = folders | {"MASTER_FOLDERS": f'["{folder}"]'}
+    return {f"MASTERSHOT_{name}": value for name, value in settings.items()}
 
 
 @contextmanager

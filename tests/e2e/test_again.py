@@ -81,7 +81,7 @@ def test_every_version_has_views_of_its_own(installation: Installation) -> None:
 
 def test_one_failed_angle_fails_the_run_and_a_retry_keeps_just_that(installation: Installation) -> None:
     """The flow is Failed, not Completed; the other angle is kept; Prefect's retry keeps what was set aside."""
-    blocked = _block_picture(installation, "left_45")
+    blocked = installation.block_picture("left_45")
     state = installation.run_to_end()
     assert state.is_failed()
     assert isinstance(state.result(raise_on_failure=False), AnglesFailedError)
@@ -89,7 +89,7 @@ def test_one_failed_angle_fails_the_run_and_a_retry_keeps_just_that(installation
     assert "1 of 2 angles failed (left_45: " in state.message
     assert len(installation.finished_angles()) == 1
 
-    blocked = _block_picture(installation, "left_45", seed=3)
+    blocked = installation.block_picture("left_45", seed=3)
     heard: list[tuple[str, int]] = []
     with listening(lambda angle, step, _: heard.append((angle, step))), _unblocking(blocked):
         state = installation.run_to_end(retries=1, seed=3)
@@ -107,7 +107,7 @@ def test_a_retry_does_not_retake_what_it_has_retaken(installation: Installation)
     """With `only_angles`, Prefect's retry renders just what the try before did not finish."""
     first = installation.run(seed=1)
     both = {"seed": 2, "only_angles": ["close_up", "left_45"]}
-    blocked = _block_picture(installation, "left_45", seed=2)
+    blocked = installation.block_picture("left_45", seed=2)
     heard: list[tuple[str, int]] = []
     with listening(lambda angle, step, _: heard.append((angle, step))), _unblocking(blocked):
         state = installation.run_to_end(retries=1, **both)
@@ -133,17 +133,6 @@ def _unblocking(obstacle: Path) -> Generator[None]:
         yield
     finally:
         logging.getLogger("tasks.spool").removeHandler(handler)
-
-
-def _block_picture(installation: Installation, angle: str, **changes: object) -> Path:
-    """Make the store refuse the picture of `angle`: a folder lies where its file must be. Return that folder."""
-    previous = os.environ["MASTERSHOT_STORE"]
-    os.environ["MASTERSHOT_STORE"] = str(installation.folder / "twin")
-    record = next(record for record in installation.run(**changes).angles if record.name == angle)
-    os.environ["MASTERSHOT_STORE"] = previous
-    obstacle = installation.folder / "store/scenes" / record.picture.key
-    obstacle.mkdir(parents=True)
-    return obstacle
 
 
 def test_a_version_of_another_run_is_never_lost(installation: Installation) -> None:

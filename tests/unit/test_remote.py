@@ -14,14 +14,15 @@ from PIL import Image
 from models.errors import NotFiniteError, RenderError, RendererUnavailableError, WrongRendererError
 from models.profiles import MINIATURE
 from models.remote import RemoteRenderer, find_held_model
-from models.renderer import AngleJob, Rendered, StepDone
+from models.renderer import AngleJob, Event, Queued, Rendered, StepDone
 from models.wire import (
     Alive,
+    EventReader,
     Failed,
     RenderJob,
     Started,
     Step,
-    read_events,
+    Waiting,
     read_job,
     to_line,
     write_job,
@@ -31,6 +32,7 @@ from models.wire import (
 PICTURE = np.random.default_rng(0).integers(0, 256, (8, 16, 3), np.uint8)
 STREAM = [
     to_line(Started(replica="one")),
+    to_line(Waiting()),
     to_line(Alive()),
     to_line(Step(step=1, num_steps=1)),
     write_picture(Rendered(picture=PICTURE, stage_times_s={"sample": 0.5, "queue": 0.25})),
@@ -75,7 +77,7 @@ def say(status: int, *chunks: bytes) -> Answer:
     return answer
 
 
-def ask(address: str) -> list[StepDone | Rendered]:
+def ask(address: str) -> list[Event]:
     """Render an angle of a grey master."""
     renderer = RemoteRenderer(address, MINIATURE, "0" * 64)
     return list(renderer.render("key", lambda: Image.new("L", (16, 8)), AngleJob(prompt="p", seed=0)))
@@ -107,10 +109,9 @@ def test_events_do_not_depend_on_how_they_are_cut(cuts: list[int]) -> None:
     """However the network cuts the answer into pieces, the same events come out."""
     data, places = b"".join(STREAM), sorted({0, *cuts})
     chunks = [data[start:end] for start, end in zip(places, [*places[1:], len(data)], strict=True)]
-    step, last = read_events(chunks)
-    assert step == StepDone(step=1, num_steps=1)
-    assert isinstance(last, Rendered)
-    np.testing.assert_array_equal(last.picture, PICTURE)
+    reader = EventReader()
+    assert [event for chunk in chunks for event in reader.feed(chunk)] == [Queued(), StepDone(step=1, num_steps=1)]
+    np.testing.assert_array_equal(reader.finish().picture, PICTURE)
 
 
 def test_the_wait_in_front_is_counted() -> None:
