@@ -1,6 +1,6 @@
 # The menu. Every target sets up what it needs on a machine with Python 3.11+ and make.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench bench-parts bench-full bench-reports bench-store chaos train eval eval-metrics fetch serve store ceph lock
+.PHONY: help setup demo test check format bench bench-parts bench-full bench-reports bench-store chaos train eval eval-metrics fetch serve renderer store ceph lock
 
 PYTHON := .venv/bin/python
 TRAIN := $(PYTHON) -m models.miniature.training
@@ -9,6 +9,7 @@ SCENE ?= example
 MASTER ?= docs/pictures/example_master.png
 PROFILE ?= qwen-edit-2511
 STORE ?= seaweed
+DATABASE ?= postgresql
 
 export PREFECT_HOME ?= $(CURDIR)/.mastershot/prefect
 export PREFECT_SERVER_ANALYTICS_ENABLED ?= false
@@ -84,8 +85,12 @@ eval-metrics: setup ## judge the scores themselves where cameras are known: a ta
 fetch: setup ## fetch the files of a profile from the hub: PROFILE=qwen-edit-2511
 	HF_HUB_OFFLINE="$(FETCH_OFFLINE)" $(PYTHON) -m models.fetching --profile "$(PROFILE)"
 
-serve: setup ## Prefect server with UI, worker and deployments, until Ctrl-C
-	PREFECT_LOGGING_LEVEL=INFO $(PYTHON) -m deployments.serve
+serve: setup ## Prefect on PostgreSQL with UI, workers and deployments, until Ctrl-C: DATABASE=sqlite for one person
+	PREFECT_LOGGING_LEVEL=INFO $(PYTHON) -m deployments.serve --database "$(DATABASE)"
+
+renderer: PROFILE = miniature
+renderer: setup ## keep a model warm on Ray Serve until Ctrl-C: PROFILE=qwen-edit-2511
+	@$(PYTHON) -m deployments.renderer --profile "$(PROFILE)"
 
 store: setup ## an S3 store on this machine, kept in .mastershot/seaweedfs, until Ctrl-C: STORE_PORT=9000
 	@$(PYTHON) -m deployments.store
@@ -96,7 +101,7 @@ ceph: ## install the object gateway of Ceph, which tests run against if it is th
 
 lock: ## resolve pyproject.toml anew into requirements.lock
 	uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-header --no-annotate --universal \
-	  --python-version 3.11 pyproject.toml --group dev --extra faces --extra multi-view --output-file requirements.lock
+	  --python-version 3.11 pyproject.toml --group dev --extra faces --extra multi-view --extra resident --output-file requirements.lock
 
 .venv/.synced: requirements.lock
 	@command -v uv >/dev/null || test -x .mastershot/uv/bin/uv || \

@@ -10,19 +10,15 @@ from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settin
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from flows.failures import OUR_ERRORS, tell_failure
 from flows.scene import render_scene
 from flows.settings import read_settings
-from models.errors import ModelError
-from storage.errors import StorageError
 from storage.opening import open_store
 from storage.records import Manifest
 from storage.versions import manifest_key
-from tasks.errors import TaskError
 from tasks.progress import listener
 from tasks.requests import SceneRequest, parse_request
 from tasks.showing import view_folder
-
-OUR_ERRORS = (TaskError, ModelError, StorageError)
 
 
 def main() -> int:
@@ -35,8 +31,7 @@ def main() -> int:
         with _progress(console), quiet_log():
             manifest = run_embedded(request)
     except OUR_ERRORS as exc:
-        console.print(f"Failed: {exc}", style="red", markup=False, highlight=False, soft_wrap=True)
-        return 1
+        return tell_failure(exc)
     _report(manifest, settings.store)
     return 0
 

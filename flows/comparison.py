@@ -9,9 +9,9 @@ import sys
 
 from prefect import flow
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
-from rich.console import Console
 
-from flows.__main__ import OUR_ERRORS, quiet_log
+from flows.__main__ import quiet_log
+from flows.failures import OUR_ERRORS, tell_failure
 from flows.settings import read_settings
 from storage.opening import open_store
 from tasks.comparison import (
@@ -58,9 +58,7 @@ def main() -> int:
             comparison = compare_tools(request)
         store = open_store(read_settings().store)
     except OUR_ERRORS as exc:
-        console = Console(stderr=True)
-        console.print(f"Failed: {exc}", style="red", markup=False, highlight=False, soft_wrap=True)
-        return 1
+        return tell_failure(exc)
     folder = comparison_folder(comparison.name)
     sys.stdout.write(f"{comparison.num_scored} of {comparison.num_rows} pictures scored\n")
     for file in ("comparison.parquet", *comparison.figures):

@@ -9,13 +9,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from flows.failures import OUR_ERRORS, tell_failure
 from flows.settings import read_settings
 from storage.doctor import examine_store
-from storage.errors import StorageError
 from storage.probing import Finding
-from tasks.errors import TaskError
 
-OUR_ERRORS = (TaskError, StorageError)
 WIDTH = 150
 """Columns of a table that no terminal shows."""
 STYLES = {"ok": "green", "adapted": "yellow", "refused": "bold red"}
@@ -27,8 +25,7 @@ def main() -> int:
     try:
         findings = examine_store(asked.store or read_settings().store)
     except OUR_ERRORS as exc:
-        Console(stderr=True).print(f"Failed: {exc}", style="red", markup=False, highlight=False, soft_wrap=True)
-        return 1
+        return tell_failure(exc)
     is_refused = any(finding.outcome == "refused" for finding in findings)
     if asked.format == "json":
         report = {"is_usable": not is_refused, "findings": [finding.model_dump() for finding in findings]}

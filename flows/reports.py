@@ -10,16 +10,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from flows.failures import OUR_ERRORS, tell_failure
 from flows.settings import read_settings
 from storage.datasets import compact, list_parts, query_parts
-from storage.errors import StorageError
 from storage.objects import Store
 from storage.opening import open_store
 from storage.queries import find_drift, find_worst, rank_profiles
 from storage.reports import COVERAGE_SCHEMA, REPORT_SCHEMA
-from tasks.errors import TaskError
 
-OUR_ERRORS = (TaskError, StorageError)
 WIDTH = 100
 """Columns of a table that no terminal shows."""
 
@@ -32,8 +30,7 @@ def main() -> int:
     try:
         answer = describe_schema() if asked.command == "schema" else _answer(asked, open_store(read_settings().store))
     except OUR_ERRORS as exc:
-        Console(stderr=True).print(f"Failed: {exc}", style="red", markup=False, highlight=False, soft_wrap=True)
-        return 1
+        return tell_failure(exc)
     if asked.format == "json":
         sys.stdout.write(answer.write_json() + "\n")
     elif asked.format == "csv":

@@ -12,6 +12,7 @@ from models.scores.findings import MultiViewFinding
 from models.specs import AngleSpec
 from storage.objects import BlobRef
 from storage.records import AngleRecord, Manifest
+from tasks.announcing import announce_failed_checks
 from tasks.coverage import Coverage
 from tasks.fan_in import gather
 from tasks.finished import digest_coverage, find_finished, find_parent
@@ -60,8 +61,8 @@ def cover(request: SceneRequest, settings: Settings, run_id: str) -> Manifest:
     """Do, in order, what a run does while no sweep is under way."""
     store = settings.store
     master = ingest_master(request.master, settings.master_folders, store)
-    specs = plan_coverage(request, master, settings.weights, settings.arithmetic)
-    renderer = RendererSpec.of(specs[0], settings.weights, settings.machine)
+    specs = plan_coverage(request, master, settings.place)
+    renderer = RendererSpec.of(specs[0], settings.place)
     parent = find_parent(request.scene, run_id, store, is_retry=flow_run.run_count > 1)
     takes: Takes = {}
     rounds: list[Scored] = []
@@ -92,6 +93,7 @@ def cover(request: SceneRequest, settings: Settings, run_id: str) -> Manifest:
         manifest = publish_version(master, coverage, store)
     lay_out_views(manifest, store)
     show_coverage(manifest, store)
+    announce_failed_checks(manifest, run_id)
     return manifest
 
 

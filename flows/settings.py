@@ -17,6 +17,7 @@ from models.profiles import Arithmetic
 from models.renderer import Machine, MemoryPlan
 from tasks.aside import Limits
 from tasks.errors import InvalidSettingError
+from tasks.renderers import Place
 
 PREFIX = "MASTERSHOT_"
 
@@ -30,12 +31,19 @@ class Settings(BaseSettings):
     """A folder, or `s3://host:port?secure=0`: see `storage.opening.open_store`."""
     spool: Path = Field(default_factory=lambda: Path(".mastershot/spool").absolute())
     """A folder of this machine: pictures wait there that the store does not take."""
+    nightly: Path = Field(default_factory=lambda: Path(".mastershot/nightly").absolute())
+    """A folder of requests, one JSON file a scene, that the nightly run looks after."""
     credentials_block: str = ""
     """Name of a `Secret` block of Prefect that holds `{"access_key": ..., "secret_key": ...}` of an S3 store."""
     weights: Path = Field(default_factory=lambda: Path("weights").absolute())
     """Folder of all models' files."""
     master_folders: tuple[Path, ...] = (Path(),)
     """Masters are read from these folders and below, from nowhere else; a JSON list in the environment."""
+    renderer: str = Field(default="", pattern=r"^(https?://[^/@?#]+)?$")
+    """Address of a resident renderer, such as `http://127.0.0.1:8200`; empty = the model is loaded into every run.
+
+    What follows is that renderer's own business then.
+    """
     device: Literal["cpu", "cuda"] = "cpu"
     """Never changed behind your back: a missing GPU is an error."""
     num_lanes: int = Field(default=0, ge=0)
@@ -71,6 +79,11 @@ class Settings(BaseSettings):
         """What the model runs on."""
         lanes = self.num_lanes or (len(os.sched_getaffinity(0)) if self.device == "cpu" else 2)
         return Machine(device=self.device, num_lanes=lanes, plan=self.memory_plan, is_compiled=self.compile)
+
+    @property
+    def place(self) -> Place:
+        """Where models live."""
+        return Place(weights=self.weights, machine=self.machine, arithmetic=self.arithmetic, address=self.renderer)
 
     @property
     def limits(self) -> Limits:

@@ -144,7 +144,23 @@ def _show_standing(answer: object) -> list[RenderableType]:
     pin, tags = cast("Facts | None", standing["pin"]), cast("dict[str, Facts]", standing["tags"])
     lines = [f"pinned by {_said(pin)}"] if pin else ["not pinned"]
     lines += [f"{name} by {_said(mark)}" for name, mark in sorted(tags.items())]
+    if "lock" in standing:
+        lines.append(_lock(_facts(standing["lock"])))
     return [f"{standing['scene']} {_version(standing['version'])}", *(f"  {line}" for line in lines)]
+
+
+def _lock(lock: Facts) -> str:
+    """Say until when a version is locked: one that was approved now, or is not approved any more."""
+    until = str(lock["until"])[:16].replace("T", " ")
+    if "num_blobs" not in lock:
+        return (
+            f"stays locked until {until} UTC: a lock ends on its date, not with its tag"
+            if lock["until"]
+            else "not locked"
+        )
+    if not lock["until"]:
+        return "not locked: the address of the store asks for no lock (lock_days)"
+    return f"locked until {until} UTC: {lock['num_blobs']} blobs, its manifest among them as {lock['manifest_copy']}"
 
 
 def _said(mark: Facts) -> str:
@@ -210,6 +226,8 @@ def _show_expired(answer: object) -> list[RenderableType]:
     parts.append(f"{len(rows)} versions, {facts['num_records']} records, {facts['num_views']} views and {blobs}.")
     if facts["num_young"]:
         parts.append(f"{facts['num_young']} more, {_bytes(facts['young_bytes'])}, are too young and go later.")
+    if facts["num_locked"]:
+        parts.append(f"{facts['num_locked']} more are locked and go when their locks have ended.")
     if facts["held_off_by"]:
         parts.append(f"Work is under way ({_word(facts['held_off_by'])}): the other blobs are left for the next time.")
     if facts["is_cut_short"]:

@@ -12,18 +12,16 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from flows.failures import OUR_ERRORS, tell_failure
 from flows.settings import Settings, read_settings
 from flows.version_tables import show
-from models.errors import ModelError
 from storage.errors import StorageError
 from storage.history import read_version
 from storage.marks import Mark, add_mark
 from storage.names import check_name
 from storage.opening import open_housekeeper, open_store
 from storage.versions import version_name
-from tasks.errors import TaskError
 
-OUR_ERRORS = (TaskError, ModelError, StorageError)
 MAX_WORDS = 200
 """Characters of a name or of a note."""
 Answer = tuple[object, bool]
@@ -36,8 +34,7 @@ def main() -> int:
     try:
         answer, is_well = COMMANDS[asked.command](asked, read_settings())
     except OUR_ERRORS as exc:
-        Console(stderr=True).print(f"Failed: {exc}", style="red", markup=False, highlight=False, soft_wrap=True)
-        return 1
+        return tell_failure(exc)
     if asked.format == "json":
         sys.stdout.write(json.dumps(answer, indent=2) + "\n")
     else:
@@ -74,11 +71,25 @@ def _restore(asked: argparse.Namespace, settings: Settings) -> Answer:
 
 
 def _mark(asked: argparse.Namespace, settings: Settings) -> Answer:
+    from storage.approval import APPROVED  # noqa: PLC0415
+
+    version, tag = (asked.scene, asked.number), getattr(asked, "tag", None)
     who = asked.who or _find_user()
-    tag = getattr(asked, "tag", None)
     mark = Mark(action=asked.command, tag=tag, who=who, when=datetime.now(UTC).isoformat(), note=asked.note)
-    standing = add_mark(open_store(settings.store), (asked.scene, asked.number), mark)
-    return {"scene": asked.scene, "version": asked.number, **standing.model_dump(mode="json")}, True
+    lock = _lock(asked, settings) if tag == APPROVED else {}
+    standing = add_mark(open_store(settings.store), version, mark)
+    return {"scene": asked.scene, "version": asked.number, **standing.model_dump(mode="json"), **lock}, True
+
+
+def _lock(asked: argparse.Namespace, settings: Settings) -> dict[str, object]:
+    """Lock a version before it is called approved, or find until when one stays locked that is not any more."""
+    from storage.approval import find_version_lock, lock_version  # noqa: PLC0415
+
+    store, version = open_housekeeper(settings.store), (asked.scene, asked.number)
+    if asked.command == "tag":
+        return {"lock": lock_version(store, version).model_dump(mode="json")}
+    until = find_version_lock(store, version)
+    return {"lock": {"until": until.isoformat() if until else None}}
 
 
 def _lineage(asked: argparse.Namespace, settings: Settings) -> Answer:

@@ -20,9 +20,9 @@
     └── RenderError                  the sampling failed
         ├── NotFiniteError           a tensor holds NaN or infinity
         ├── OutOfMemoryError         the device has too little memory
-        ├── RendererUnavailableError the renderer does not answer, or breaks off
-        ├── RendererBusyError        the renderer takes no more angles for now
-        └── WrongRendererError       the renderer has another model than the one that is asked for
+        ├── RendererUnavailableError a resident renderer does not answer, or stopped in the middle
+        ├── RendererBusyError        the queue of a resident renderer is full
+        └── WrongRendererError       a resident renderer holds another model, or refuses us
 
 Every message is one sentence: what, the value, and what to do.
 """
@@ -109,12 +109,12 @@ class OutOfMemoryError(RenderError):
 
 
 class RendererUnavailableError(RenderError):
-    """The renderer does not answer, or breaks off before the picture: it starts, restarts, or cannot be reached."""
+    """A resident renderer does not answer, or stopped in the middle."""
 
 
 class RendererBusyError(RenderError):
-    """The renderer takes no more angles for now: its queue is full."""
+    """The queue of a resident renderer is full."""
 
 
 class WrongRendererError(RenderError):
-    """The renderer has another model, or other weights, than the one that is asked for."""
+    """A resident renderer holds another model, or refuses us."""

@@ -88,7 +88,7 @@ class InProcessRenderer:
         """
         shown = _finish(self._show(key, read_master))
         if self._seats.are_shared:  # or the text encoder would come back for every angle
-            for prompt in prompts:
+            for prompt in (prompt for prompt in prompts if prompt not in shown.instructions):
                 shown.instructions[prompt] = _finish(self._instruct(shown, prompt))
 
     def render(self, key: str, read_master: Callable[[], Image.Image], job: AngleJob) -> Generator[Event]:

@@ -38,9 +38,12 @@ class AngleJob:
     seed: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Queued:
-    """The angle waits for its turn, and whoever is ahead of it has moved on since the last event."""
+    """The angle waits for its turn, and whoever is ahead of it has moved on since the last event, or nobody is left."""
+
+    patience_s: float = 0.0
+    """So long a queue that cannot be looked into may say nothing more; 0 is as long as a step may take."""
 
 
 @dataclass(frozen=True, kw_only=True)

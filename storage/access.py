@@ -1,7 +1,7 @@
 """How an S3 server is reached, by us and by polars: with whose credentials, over which connections, for how long."""
 
 from configparser import Error as ConfigError
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
@@ -28,6 +28,19 @@ _SENT_ONCE = _REPEATED.new(read=0, other=0, status_forcelist=(503,), allowed_met
 """Sent again only if it did not reach the server, or the server was too busy for it."""
 
 
+@dataclass(frozen=True)
+class SettledCredentials(Provider):
+    """Credentials that do not change, equal to others that are the same; none of them shows its secret."""
+
+    access_key: str
+    secret_key: str = field(repr=False)
+    session_token: str | None = field(repr=False)
+
+    def retrieve(self) -> Credentials:
+        """Return the credentials."""
+        return Credentials(self.access_key, self.secret_key, self.session_token)
+
+
 class FoundCredentials(Provider):
     """Credentials of the first source that has some; finding none is our error."""
 
@@ -46,6 +59,15 @@ class FoundCredentials(Provider):
         except (ValueError, ConfigError) as exc:
             msg = "No S3 credentials were found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
             raise StoreReadOnlyError(msg) from exc
+
+
+def find_credentials() -> SettledCredentials | None:
+    """Return those that are found now where the AWS tools look, or None: whoever needs them is told then."""
+    try:
+        found = FoundCredentials(source=None).retrieve()
+    except StoreReadOnlyError:
+        return None
+    return SettledCredentials(found.access_key, found.secret_key, found.session_token)
 
 
 @dataclass(frozen=True)

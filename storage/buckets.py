@@ -1,21 +1,17 @@
 """The two buckets of an S3 store: what an address says of them, how they are made, and how they are guarded."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
 from http import HTTPStatus
 
 from minio import Minio
-from minio.commonconfig import ENABLED, GOVERNANCE
+from minio.commonconfig import ENABLED
 from minio.error import S3Error
-from minio.retention import Retention
 from minio.sseconfig import Rule, SSEConfig
 from minio.versioningconfig import VersioningConfig
 
 from storage.errors import UnsafeStoreError
 
 _BUCKET_EXISTS = {"BucketAlreadyOwnedByYou", "BucketAlreadyExists"}
-_WITHOUT_LOCK = {"ObjectLockConfigurationNotFoundError", "NoSuchObjectLockConfiguration", "InvalidRequest"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,33 +58,6 @@ def create_bucket(client: Minio, bucket: str, safeguards: Safeguards, *, is_vers
         _encrypt(client, bucket)
 
 
-def can_lock(client: Minio, bucket: str) -> bool:
-    """Tell whether the bucket was made to lock objects."""
-    try:
-        client.get_object_lock_config(bucket_name=bucket)
-    except S3Error as exc:
-        if exc.code in _WITHOUT_LOCK:
-            return False
-        raise
-    return True
-
-
-def lock_objects(client: Minio, bucket: str, keys: Iterable[str], until: datetime) -> None:
-    """Keep the newest version of each object from deletion, except by whoever may bypass governance; never shortens.
-
-    Raises:
-        UnsafeStoreError: The bucket was made without locks.
-    """
-    if not can_lock(client, bucket):
-        msg = f"The bucket s3://{bucket} cannot lock: have it made with lock_days in the address, or leave that out."
-        raise UnsafeStoreError(msg)
-    for key in keys:
-        version_id = client.stat_object(bucket_name=bucket, object_name=key).version_id
-        if not _is_locked(client, bucket, key, version_id, until):
-            retention = Retention(GOVERNANCE, until)
-            client.set_object_retention(bucket_name=bucket, object_name=key, config=retention, version_id=version_id)
-
-
 def _encrypt(client: Minio, bucket: str) -> None:
     try:
         client.set_bucket_encryption(bucket_name=bucket, config=SSEConfig(Rule.new_sse_s3_rule()))
@@ -105,18 +74,6 @@ def _is_encrypted(client: Minio, bucket: str) -> bool:
         return client.get_bucket_encryption(bucket_name=bucket) is not None
     except ValueError:  # Ceph before 17 does not know the question, and answers another
         return False
-
-
-def _is_locked(client: Minio, bucket: str, key: str, version_id: str | None, until: datetime) -> bool:
-    try:
-        held = client.get_object_retention(bucket_name=bucket, object_name=key, version_id=version_id)
-    except S3Error as exc:
-        if exc.code in _WITHOUT_LOCK:
-            return False
-        raise
-    except ValueError:  # the client cannot read the dates of Ceph; to lock again is no harm
-        return False
-    return held is not None and held.retain_until_date >= until
 
 
 def _make_bucket(client: Minio, bucket: str, *, has_lock: bool) -> None:

@@ -17,7 +17,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 
 import polars as pl
@@ -25,12 +25,13 @@ import polars as pl
 from storage.errors import (
     ConflictError,
     CorruptObjectError,
+    LockedObjectError,
     MissingObjectError,
     StorageError,
     StoreUnavailableError,
 )
 from storage.names import check_name
-from storage.objects import Store
+from storage.objects import Housekeeper, Store
 from storage.reports import IDENTITY, PARTS_KEY, Kind, list_columns, read_report, write_frame
 
 _MEDIA_TYPE = "application/vnd.apache.parquet"
@@ -100,8 +101,8 @@ def compact(store: Store, kind: Kind) -> dict[str, int]:
     }
 
 
-def forget(store: Store, kind: Kind, is_there: Callable[[str, int], bool]) -> int:
-    """Take away the rows of all versions that are not there, by scene and number, and return how many parts went.
+def forget(store: Housekeeper, kind: Kind, is_there: Callable[[str, int], bool]) -> int:
+    """Take away for good the rows of all versions that are not there, by scene and number; return how many parts went.
 
     A compacted file that holds some is written anew first. What is of no known version stays.
 
@@ -116,7 +117,8 @@ def forget(store: Store, kind: Kind, is_there: Callable[[str, int], bool]) -> in
     for key in (key for key in keys if gone[key]):
         if key in contents:
             _leave_out(store, kind, key, contents[key], gone[key])
-        store.remove_view(key)
+        with suppress(LockedObjectError):  # it is not shown any more
+            store.discard_view(key)
     return sum(map(len, gone.values()))
 
 

@@ -11,7 +11,7 @@ An object appears whole or not at all, see `storage.files`; the age of a blob is
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from hashlib import file_digest
@@ -132,6 +132,22 @@ class DirectoryStore:
     def remove_blob(self, sha256: str) -> None:
         """Take a blob away; its folder stays."""
         _remove(self._scenes / blob_key(check_digest(sha256)))
+
+    def lock_blobs(self, refs: Iterable[BlobRef]) -> datetime | None:
+        """Lock nothing: whoever may write to a folder may delete there."""
+        del refs
+
+    def find_lock(self, sha256: str) -> datetime | None:
+        """Return that nothing is locked."""
+        check_digest(sha256)
+
+    def list_kept_views(self) -> list[str]:
+        """Find the keys of all views, sorted; a folder keeps nothing of those that were taken away."""
+        return self.list_views("")
+
+    def discard_view(self, key: str) -> None:
+        """Take a view away, as `remove_view` does."""
+        self.remove_view(key)
 
     def remove_record(self, key: str) -> None:
         """Take a record away; its folder stays."""

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Generator, Iterable
+from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +10,7 @@ from threading import Barrier
 from uuid import uuid4
 
 from storage.files import translated
-from storage.probing import Answer, Finding, Probe
+from storage.probing import Answer, Finding, Probe, ask_all
 
 NUM_RACERS = 16
 MIN_FREE_BYTES = 1_000_000_000
@@ -23,17 +23,9 @@ def examine_directory(root: Path, *, is_quick: bool) -> list[Finding]:
             return [probe.judge(probe.check(folders)) for probe in _QUICK]
     try:
         with _probe_folders(root) as folders:
-            return list(_ask(_ALL, folders))
+            return list(ask_all(_ALL, folders, OSError, lambda exc: str(exc.strerror)))
     except OSError as exc:
         return [_WRITABLE.judge(Answer(is_right=False, words=f"refused ({exc.strerror})"))]
-
-
-def _ask(probes: Iterable[Probe[list[Path]]], folders: list[Path]) -> Generator[Finding]:
-    for probe in probes:
-        try:
-            yield probe.judge(probe.check(folders))
-        except OSError as exc:
-            yield probe.judge(Answer(is_right=False, words=f"refused ({exc.strerror})"))
 
 
 @contextmanager

@@ -14,8 +14,9 @@ from minio.commonconfig import ENABLED, GOVERNANCE, REPLACE, CopySource
 from minio.error import S3Error
 from minio.retention import Retention
 
-from storage.buckets import can_lock, create_bucket
+from storage.buckets import create_bucket
 from storage.doctor_bench import Bench
+from storage.locks import can_lock
 from storage.probing import Answer
 
 NUM_RACERS = 16

@@ -1,6 +1,6 @@
 """What an S3 server really does, asked with what the store itself uses."""
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from uuid import uuid4
@@ -32,7 +32,7 @@ from storage.doctor_questions import (
     read_versioning,
     remove_probes,
 )
-from storage.probing import Answer, Finding, Probe
+from storage.probing import Finding, Probe, ask_all
 from storage.refusals import translated
 
 
@@ -41,21 +41,15 @@ def examine_s3(address: S3Address, *, is_quick: bool) -> list[Finding]:
     with translated(f"s3://{address.scenes}"), _bench(address) as bench:
         bench.client.bucket_exists(bucket_name=address.scenes)  # whoever is nobody's server is told here
         probes = _choose(address, is_quick=is_quick)
-        return [probe.judge(probe.check(bench)) for probe in probes] if is_quick else list(_ask(probes, bench))
+        if is_quick:
+            return [probe.judge(probe.check(bench)) for probe in probes]
+        return list(ask_all(probes, bench, S3Error, lambda exc: f"{exc.response.status} {exc.code}"))
 
 
 def _choose(address: S3Address, *, is_quick: bool) -> Sequence[Probe[Bench]]:
     asked = [_LOCK_ASKED] if address.safeguards.lock_days else []
     asked += [_ENCRYPTION_ASKED] if address.safeguards.is_encrypted else []
     return [*_ALWAYS, *_QUICK, *asked] if is_quick else [*_ALWAYS, *_THOROUGH, *asked, _REMOVAL]
-
-
-def _ask(probes: Iterable[Probe[Bench]], bench: Bench) -> Generator[Finding]:
-    for probe in probes:
-        try:
-            yield probe.judge(probe.check(bench))
-        except S3Error as exc:
-            yield probe.judge(Answer(is_right=False, words=f"refused ({exc.response.status} {exc.code})"))
 
 
 @contextmanager

@@ -7,6 +7,7 @@ StorageError
 ├── ConflictError            something else already stands there
 ├── StoreFullError           no space, no quota, or a file size limit
 ├── StoreReadOnlyError       the store, or this user's permission, refuses
+├── LockedObjectError        what is kept there may not be taken away before its date
 ├── StoreUnavailableError    network, server or disk trouble: the transient one
 ├── InvalidKeyError          the key cannot name an object
 ├── UnsafeStoreError         the store cannot do what keeps work safe, or what its address asks
@@ -41,6 +42,10 @@ class StoreFullError(StorageError):
 
 class StoreReadOnlyError(StorageError):
     """The store is read-only, or this user has no permission or no credentials."""
+
+
+class LockedObjectError(StorageError):
+    """What is kept there is locked, and may not be taken away before its date."""
 
 
 class StoreUnavailableError(StorageError):

@@ -4,14 +4,15 @@ See docs/decisions/0009-sweeps-give-way-to-work.md for why neither a render nor 
 """
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Annotated, TypeVar
+from functools import partial
+from typing import Annotated
 
 from pydantic import Field
 
 from storage.datasets import forget
-from storage.errors import StorageError
+from storage.errors import LockedObjectError, StorageError
 from storage.garbage import Garbage, find_garbage, parse_time
 from storage.history import VersionKey, list_numbers, read_versions
 from storage.marks import read_standing
@@ -26,7 +27,6 @@ SWEEP_S = 600.0
 """A sweep removes nothing so long after it began: well before work no longer waits for it."""
 
 _BATCH = 64
-Item = TypeVar("Item")
 
 
 class Policy(Record):
@@ -44,10 +44,13 @@ class Swept(Record):
     num_young: int = 0
     """Blobs that nothing refers to either, and that were put in the last days."""
     young_bytes: int = 0
+    num_locked: int = 0
+    """Blobs and views that are locked: nothing needs them, and they go when their locks have ended."""
     num_records: int = 0
     num_views: int = 0
+    """Parts of the data set of reports included."""
     num_rows_parts: int = 0
-    """Parts of the data set of reports."""
+    """What went of files that hold many such parts."""
     num_unfinished: int = 0
     held_off_by: tuple[str, ...] = ()
     """Work that was under way; then blobs and angles were left for the next time."""
@@ -103,7 +106,7 @@ def sweep(store: Housekeeper, now: datetime) -> Swept:
         swept = Swept(held_off_by=workers) if workers else _sweep_blobs(store, garbage, deadline)
     loose = (*garbage.cards, *garbage.marks, *list_closed(store))
     read_many(store.remove_record, loose)
-    read_many(store.remove_view, garbage.views)
+    views = read_many(partial(_take_away, store.discard_view), garbage.views)
     numbers = list_numbers(store)
 
     def is_there(scene: str, number: int) -> bool:
@@ -115,7 +118,8 @@ def sweep(store: Housekeeper, now: datetime) -> Swept:
             "num_records": swept.num_records + len(loose),
             "num_young": len(garbage.young),
             "young_bytes": sum(blob.size_bytes for blob in garbage.young),
-            "num_views": len(garbage.views),
+            "num_views": sum(views),
+            "num_locked": swept.num_locked + len(views) - sum(views),
             "num_rows_parts": forget(store, "angles", is_there) + forget(store, "coverage", is_there),
             "num_unfinished": store.remove_unfinished(UNFINISHED_LIFE),
         }
@@ -125,23 +129,32 @@ def sweep(store: Housekeeper, now: datetime) -> Swept:
 def _sweep_blobs(store: Housekeeper, garbage: Garbage, deadline: float) -> Swept:
     """Remove angles and then blobs, in batches, until work begins or the time is over."""
     angles = _remove(store, garbage.angles, store.remove_record, deadline)
-    blobs = _remove(store, garbage.blobs, lambda blob: store.remove_blob(blob.sha256), deadline)
+    are_gone = _remove(store, [blob.sha256 for blob in garbage.blobs], store.remove_blob, deadline)
+    sizes = [blob.size_bytes for blob, is_gone in zip(garbage.blobs, are_gone, strict=False) if is_gone]
     return Swept(
-        num_blobs=len(blobs),
-        freed_bytes=sum(blob.size_bytes for blob in blobs),
+        num_blobs=len(sizes),
+        freed_bytes=sum(sizes),
+        num_locked=len(are_gone) - len(sizes),
         num_records=len(angles),
         held_off_by=tuple(list_open(store, "work", WORK_LIFE)),
-        is_cut_short=len(angles) + len(blobs) < len(garbage.angles) + len(garbage.blobs),
+        is_cut_short=len(angles) + len(are_gone) < len(garbage.angles) + len(garbage.blobs),
     )
 
 
-def _remove(store: Store, items: Sequence[Item], remove: Callable[[Item], None], deadline: float) -> Collection[Item]:
-    """Remove items and return those that were."""
-    removed = list[Item]()
-    for start in range(0, len(items), _BATCH):
+def _remove(store: Store, keys: Sequence[str], remove: Callable[[str], None], deadline: float) -> list[bool]:
+    """Remove things in their order, as many as can be, and tell of each whether it is gone."""
+    are_gone = list[bool]()
+    for start in range(0, len(keys), _BATCH):
         if time.monotonic() > deadline or list_open(store, "work", WORK_LIFE):
             break
-        batch = items[start : start + _BATCH]
-        read_many(remove, batch)
-        removed += batch
-    return removed
+        are_gone += read_many(partial(_take_away, remove), keys[start : start + _BATCH])
+    return are_gone
+
+
+def _take_away(remove: Callable[[str], None], key: str) -> bool:
+    """Remove something, and tell whether it is gone: what is locked is not."""
+    try:
+        remove(key)
+    except LockedObjectError:
+        return False
+    return True

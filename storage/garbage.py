@@ -1,17 +1,19 @@
 """What nothing refers to any more: found by marking from all manifests, so that the rest can be swept.
 
-A blob stays if a manifest names it, if the record of an angle that was rendered in the last days names it, or if it was
-put in the last days itself. A manifest that cannot be read stops everything, for nobody knows what it names.
+A blob stays if a manifest names it or is kept as it, if the record of an angle that was rendered in the last days names
+it, or if it was put in the last days itself. A manifest that cannot be read stops everything, for nobody knows what it
+names.
 """
 
 import logging
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from storage.errors import CorruptObjectError, MissingObjectError
-from storage.history import VersionKey, list_numbers, read_versions
+from storage.history import VersionKey, list_numbers, read_with_copy
 from storage.objects import Housekeeper, KeptBlob, Store
 from storage.reading import read_many, read_record
 from storage.records import AngleRecord, Record
@@ -20,8 +22,11 @@ GRACE = timedelta(days=7)
 """How long what nothing refers to is left alone."""
 
 _LOG = logging.getLogger(__name__)
-_VIEW = re.compile(r"([a-z0-9][a-z0-9_-]{0,62})/v(\d{6})/.+")
 _MARK = re.compile(r"marks/([a-z0-9][a-z0-9_-]{0,62})/v(\d{6})/.+")
+_VIEW = re.compile(r"([a-z0-9][a-z0-9_-]{0,62})/v(\d{6})/.+")
+_PART = re.compile(
+    r"reports/(?:angles|coverages)/project=[^/]+/sequence=[^/]+/([a-z0-9][a-z0-9_-]{0,62})-v(\d{6})\.parquet"
+)
 
 
 class Garbage(Record):
@@ -35,6 +40,7 @@ class Garbage(Record):
     cards: tuple[str, ...]
     marks: tuple[str, ...]
     views: tuple[str, ...]
+    """Also those that were taken away and still cost space in a bucket, and parts of the data set of reports."""
 
 
 def find_garbage(store: Housekeeper, gone: Collection[VersionKey], now: datetime) -> Garbage:
@@ -44,7 +50,7 @@ def find_garbage(store: Housekeeper, gone: Collection[VersionKey], now: datetime
         CorruptObjectError: A manifest is damaged.
     """
     # What hangs on a version is listed before the versions: it was written after one that is listed, or one is gone.
-    views, marks = store.list_views(""), store.list_records("marks/")
+    views, marks = store.list_kept_views(), store.list_records("marks/")
     numbers = list_numbers(store)
     there = {(scene, number) for scene, each in numbers.items() for number in each}.difference(gone)
     marked, kept_angles = _mark(store, there)
@@ -59,8 +65,14 @@ def find_garbage(store: Housekeeper, gone: Collection[VersionKey], now: datetime
         angles=tuple(old_angles),
         cards=tuple(key for key in store.list_records("scores/") if key.split("/")[1] not in known),
         marks=tuple(_hang_on_none(_MARK, marks, there)),
-        views=tuple(_hang_on_none(_VIEW, views, there)),
+        views=(*_hang_on_none(_VIEW, views, there), *_hang_on_none(_PART, views, there)),
     )
+
+
+def find_free(store: Housekeeper, blobs: Sequence[KeptBlob]) -> list[KeptBlob]:
+    """Return those of some blobs that can be taken away, for they are not locked."""
+    locks = read_many(lambda blob: store.find_lock(blob.sha256), blobs)
+    return [blob for blob, lock in zip(blobs, locks, strict=True) if lock is None]
 
 
 def parse_time(text: str) -> datetime:
@@ -83,8 +95,9 @@ def _mark(store: Store, versions: Iterable[VersionKey]) -> tuple[set[str], set[s
 
 def _mark_one(store: Store, version: VersionKey) -> tuple[set[str], set[str]]:
     blobs, angles = set[str](), set[str]()
-    for manifest in read_versions(store, [version]):
-        blobs |= {ref.sha256 for ref in manifest.list_blobs()}
+    with suppress(MissingObjectError):  # expired since it was listed
+        manifest, copy = read_with_copy(store, version)
+        blobs |= {ref.sha256 for ref in (*manifest.list_blobs(), copy)}
         records = (*manifest.angles, *manifest.other_takes)
         angles |= {f"angles/{record.fingerprint}/{record.run_id}.json" for record in records}
     return blobs, angles

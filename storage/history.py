@@ -8,8 +8,8 @@ from functools import partial
 
 from storage.errors import MissingObjectError
 from storage.names import check_name
-from storage.objects import Store
-from storage.reading import read_many, read_record
+from storage.objects import BlobRef, Store
+from storage.reading import parse_record, read_many, read_record
 from storage.records import Manifest
 from storage.versions import latest_version, manifest_key, version_name
 
@@ -39,13 +39,26 @@ def read_version(store: Store, scene: str, number: int) -> Manifest:
         MissingObjectError: There is none of this number: it was never published, or is expired.
         CorruptObjectError: Its manifest is damaged.
     """
+    return read_with_copy(store, (scene, number))[0]
+
+
+def read_with_copy(store: Store, version: VersionKey) -> tuple[Manifest, BlobRef]:
+    """Return a version, and what the bytes of its manifest are called as a blob, which they are if it was approved.
+
+    Raises:
+        MissingObjectError: There is none of this number: it was never published, or is expired.
+        CorruptObjectError: Its manifest is damaged.
+    """
+    scene, number = version
+    key = manifest_key(check_name(scene), number)
     try:
-        return read_record(store, manifest_key(check_name(scene), number), Manifest)
+        data = store.get_record(key)
     except MissingObjectError as exc:
         latest = latest_version(store, scene)
         known = f"the latest is {version_name(latest.number)}" if latest else "it has none at all"
         msg = f"There is no {version_name(number)} of {scene} ({known}): list its versions, and choose one of them."
         raise MissingObjectError(msg) from exc
+    return parse_record(data, Manifest, store.locate_record(key)), BlobRef.of(data, "application/json")
 
 
 def read_versions(store: Store, keys: Iterable[VersionKey]) -> list[Manifest]:

@@ -6,7 +6,7 @@ readable copy for people and for queries, which no render depends on and which c
 
 import re
 from collections.abc import Iterable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Protocol, Self
@@ -21,8 +21,8 @@ FRESH_FOR = timedelta(days=1)
 
 # A segment fits a file name (255 bytes) and is never hidden: servers keep their own things under a leading dot.
 _SEGMENT = r"(?!\.)[A-Za-z0-9._=-]{1,255}"
-_KEY = re.compile(rf"{_SEGMENT}(?:/{_SEGMENT})*")
-
+_FILE_ENDING = ".json"
+_KEY = re.compile(rf"(?:{_SEGMENT}(?<!{re.escape(_FILE_ENDING)})/)*{_SEGMENT}")
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -72,7 +72,8 @@ class Store(Protocol):
     """A place that keeps objects; its methods may be called from many threads.
 
     Every method may raise `StoreUnavailableError` and `StoreReadOnlyError`, every put also `StoreFullError`, and every
-    method that takes a key `InvalidKeyError`. A key is never the folder of another key.
+    method that takes a key `InvalidKeyError`. A record is never put where others stand below it; below a key that ends
+    in `.json` nothing can stand, for no folder may be called so.
     """
 
     def put_blob(self, data: bytes, media_type: str) -> BlobRef:
@@ -184,6 +185,38 @@ class Housekeeper(Store, Protocol):
 
         Raises:
             InvalidKeyError: this is no digest.
+            LockedObjectError: it is locked, and stays.
+        """
+        ...
+
+    def lock_blobs(self, refs: Iterable[BlobRef]) -> datetime | None:
+        """Keep blobs from being taken away, and return until when at least; None if the store was not asked to lock.
+
+        A lock lasts as long as the address of the store says; to lock again makes it longer and never shorter.
+
+        Raises:
+            MissingObjectError: a blob is not there.
+            UnsafeStoreError: the store was asked to lock and cannot.
+        """
+        ...
+
+    def find_lock(self, sha256: str) -> datetime | None:
+        """Return until when a blob cannot be taken away; None if it is not locked, or is not there.
+
+        Raises:
+            InvalidKeyError: this is no digest.
+        """
+        ...
+
+    def list_kept_views(self) -> list[str]:
+        """Find the keys of all views of which anything is kept, also of those that were taken away, sorted."""
+        ...
+
+    def discard_view(self, key: str) -> None:
+        """Take a view away with all that a bucket keeps of it, for good; one that is not there is a success.
+
+        Raises:
+            LockedObjectError: it is locked: it is not shown any more, and its bytes stay.
         """
         ...
 
@@ -219,8 +252,16 @@ def check_digest(sha256: str) -> str:
 
 
 def is_key(key: str) -> bool:
-    """Tell whether a key is segments of `A-Z a-z 0-9 . _ = -` joined by `/`, none of which starts with a dot."""
+    """Tell whether a key is segments of `A-Z a-z 0-9 . _ = -` joined by `/`.
+
+    None starts with a dot, and only the last may end in `.json`.
+    """
     return len(key) <= MAX_KEY_LENGTH and _KEY.fullmatch(key) is not None
+
+
+def can_be_folder(key: str) -> bool:
+    """Tell whether other keys may stand below this one."""
+    return not key.endswith(_FILE_ENDING)
 
 
 def check_key(key: str) -> str:
@@ -232,7 +273,8 @@ def check_key(key: str) -> str:
     if not is_key(key):
         msg = (
             f"The key {key[:MAX_KEY_LENGTH]!r} cannot name an object: join segments of letters, digits and ._=- with "
-            f"slashes, none empty or starting with a dot, at most {MAX_KEY_LENGTH} characters in all and 255 in one."
+            f"slashes, none empty or starting with a dot, at most {MAX_KEY_LENGTH} characters in all and 255 in one; "
+            f"only the last may end in {_FILE_ENDING}."
         )
         raise InvalidKeyError(msg)
     return key

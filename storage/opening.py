@@ -1,9 +1,19 @@
-"""From an address to a store."""
+"""From an address to a store.
 
+What a store knows of its server, that the buckets are there and that conditions are kept, costs requests to find out,
+and so do connections. So whoever opens the same address gets the same store, unless something is another that it rests
+on: the credentials that are found, the process (connections do not outlive a fork), and the minute, for a bucket may be
+removed and a server replaced behind its back.
+"""
+
+import os
 import re
+import time
+from functools import lru_cache
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote
 
+from storage.access import SettledCredentials, find_credentials
 from storage.buckets import S3Address, Safeguards
 from storage.directory import DirectoryStore
 from storage.errors import UnknownStoreError
@@ -19,10 +29,12 @@ _S3_URL = re.compile(
 )
 _S3_OPTIONS = {"secure": "1", "region": "us-east-1", "lock_days": "0", "encryption": "none"}
 _S3_PATTERNS = {"secure": "[01]", "region": ".+", "lock_days": r"\d{1,5}", "encryption": "none|sse-s3"}
+_LIFE_S = 60
+"""How long what is known of a server is taken for true."""
 
 
 def open_store(url: str) -> Store:
-    """Open the store at an address; nothing is created or asked before the first use.
+    """Open the store at an address, or return it where it is open; nothing is created or asked before the first use.
 
     - `folder`, `/folder` or `file:///folder`: a folder.
     - `s3://host[:port][/prefix][?secure=1&region=us-east-1&lock_days=0&encryption=none]`: an S3 server, over TLS
@@ -45,11 +57,18 @@ def open_housekeeper(url: str) -> Housekeeper:
     place = parse_store(url)
     if isinstance(place, Path):
         return DirectoryStore(place)
+    return _open_s3(place, find_credentials(), os.getpid(), int(time.monotonic() // _LIFE_S))
+
+
+@lru_cache(maxsize=4)
+def _open_s3(place: S3Address, credentials: SettledCredentials | None, _process: int, _minute: int) -> S3Store:
+    """Open a server's store, once for equal arguments."""
     return S3Store(
         place.endpoint,
         bucket_prefix=place.bucket_prefix,
         region=place.region,
         is_secure=place.is_secure,
+        credentials=credentials,
         safeguards=place.safeguards,
     )
 

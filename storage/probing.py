@@ -1,6 +1,6 @@
 """What a probe of a store is: something asked of it, what it did, and what follows."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 Outcome = Literal["ok", "adapted", "refused"]
 Place = TypeVar("Place")
+Refusal = TypeVar("Refusal", bound=Exception)
 
 
 class Finding(BaseModel, frozen=True, extra="forbid"):
@@ -53,3 +54,15 @@ class Probe(Generic[Place]):
             outcome="ok" if answer.is_right else self.otherwise,
             consequence=self.consequence if answer.is_right else self.consequence_otherwise,
         )
+
+
+def ask_all(
+    probes: Iterable[Probe[Place]], place: Place, kind: type[Refusal], describe: Callable[[Refusal], str]
+) -> Generator[Finding]:
+    """Ask one probe after the other; where a place raises an error of this kind, that is its answer."""
+    for probe in probes:
+        try:
+            answer = probe.check(place)
+        except kind as exc:
+            answer = Answer(is_right=False, words=f"refused ({describe(exc)})")
+        yield probe.judge(answer)

@@ -14,22 +14,25 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Lock
+from typing import TypeVar
 
 from minio.commonconfig import REPLACE, CopySource
 from minio.credentials.providers import Provider
 
 from storage.access import FoundCredentials, Server, open_pool
-from storage.buckets import Safeguards, create_bucket, lock_objects
+from storage.buckets import Safeguards, create_bucket
 from storage.conditions import WriteOnce
 from storage.errors import ConflictError, CorruptObjectError, MissingObjectError, StoreUnavailableError
 from storage.files import measure
-from storage.leftovers import abort_uploads, remove_versions
+from storage.leftovers import abort_uploads, list_kept_keys, remove_versions
 from storage.listing import BucketList
+from storage.locks import find_longest_lock, lock_objects
 from storage.objects import (
     FRESH_FOR,
     BlobRef,
     KeptBlob,
     blob_key,
+    can_be_folder,
     check_digest,
     check_key,
     check_prefix,
@@ -38,6 +41,8 @@ from storage.objects import (
 )
 from storage.refusals import translated
 from storage.transfers import MAX_REQUEST_BYTES, fetch_object, get_object, open_object, put_bytes, put_file
+
+Answer = TypeVar("Answer")
 
 _BLOBS = "blobs/sha256/"
 _VIEW_DIGEST = "x-amz-meta-sha256"
@@ -109,10 +114,11 @@ class S3Store:
 
     def put_record(self, key: str, data: bytes) -> None:
         """Write a record once; equal bytes already there are a success, as after a put whose answer was lost."""
-        check_key(key)
-        self._create_bucket(self._index, is_versioned=False)
-        is_folder = any(self._lists.list_keys(self._index, f"{key}/"))  # not every server minds
-        if is_folder or (not self._records.put(key, data) and not self._records.holds(key, data)):
+        check_key(key)  # one that can be a folder is looked for as one, for not every server minds
+        is_folder = can_be_folder(key) and any(self._lists.list_keys(self._index, f"{key}/"))
+        if is_folder or not (
+            self._put_into(self._index, lambda: self._records.put(key, data)) or self._records.holds(key, data)
+        ):
             msg = f"Something else already stands at {self.locate_record(key)}: read it, or choose another key."
             raise ConflictError(msg)
 
@@ -160,8 +166,17 @@ class S3Store:
                     yield KeptBlob(sha256=digest, size_bytes=item.size or 0, kept_at=item.last_modified)
 
     def remove_blob(self, sha256: str) -> None:
-        """Take a blob away in every version that the bucket keeps."""
+        """Take a blob away in every version that the bucket keeps; what is locked stays and can be read."""
         remove_versions(self._client, self._scenes, blob_key(check_digest(sha256)))
+
+    def list_kept_views(self) -> list[str]:
+        """Find the keys of all views, also of those that lie behind a delete marker, sorted."""
+        found = list_kept_keys(self._client, self._scenes, "views/")
+        return sorted(filter(is_key, (key.removeprefix("views/") for key in found)))
+
+    def discard_view(self, key: str) -> None:
+        """Take a view away in every version that the bucket keeps; what is locked stays behind a delete marker."""
+        remove_versions(self._client, self._scenes, f"views/{check_key(key)}", is_hidden=True)
 
     def remove_record(self, key: str) -> None:
         """Take a record away, of which the bucket keeps no versions."""
@@ -173,17 +188,20 @@ class S3Store:
         return abort_uploads(self._client, self._pool, self._lists, self._scenes, older_than)
 
     def lock_blobs(self, refs: Iterable[BlobRef]) -> datetime | None:
-        """Keep blobs from deletion for as many days as the address says, and return until when; None if it says none.
-
-        Raises:
-            UnsafeStoreError: the bucket was made without locks.
-        """
+        """Keep the newest version of blobs from deletion; None if the address has no `lock_days`."""
         if not self._safeguards.lock_days:
             return None
-        until = datetime.now(UTC) + timedelta(days=self._safeguards.lock_days)
+        until = datetime.now(UTC).replace(microsecond=0) + timedelta(days=self._safeguards.lock_days)
         with translated(f"s3://{self._scenes}"):
             lock_objects(self._client, self._scenes, [ref.key for ref in refs], until)
         return until
+
+    def find_lock(self, sha256: str) -> datetime | None:
+        """Return until when a version of a blob is locked."""
+        key = blob_key(check_digest(sha256))
+        with suppress(MissingObjectError), translated(f"s3://{self._scenes}/{key}"):
+            return find_longest_lock(self._client, self._scenes, key)
+        return None
 
     def list_reader_options(self) -> dict[str, str]:
         """Return how the server is reached and with whose credentials."""
@@ -201,21 +219,31 @@ class S3Store:
         """Name the `s3://` address that a person can open."""
         return f"s3://{self._scenes}/views/{check_key(key)}"
 
-    def _create_bucket(self, bucket: str, *, is_versioned: bool) -> None:
+    def _put_into(self, bucket: str, put: Callable[[], Answer]) -> Answer:
+        """Put something into a bucket, which is made if it is not there yet, or was removed behind our back."""
+        self._create_bucket(bucket)
+        try:
+            return put()
+        except MissingObjectError:
+            with self._lock:
+                self._ready_buckets.discard(bucket)
+            self._create_bucket(bucket)
+            return put()
+
+    def _create_bucket(self, bucket: str) -> None:
         """Make sure of a bucket, once per store: some servers create a missing one at a put, without versions."""
         with self._lock, translated(f"s3://{bucket}"):
-            if bucket in self._ready_buckets:
-                return
-            create_bucket(self._client, bucket, self._safeguards, is_versioned=is_versioned)
-            self._ready_buckets.add(bucket)
+            if bucket not in self._ready_buckets:
+                create_bucket(self._client, bucket, self._safeguards, is_versioned=bucket == self._scenes)
+                self._ready_buckets.add(bucket)
 
     def _keep(self, ref: BlobRef, send: Callable[[], None]) -> None:
         """Send a blob unless it is there, whole and fresh; if its answer is lost, look whether it has arrived."""
-        self._create_bucket(self._scenes, is_versioned=True)
+        self._create_bucket(self._scenes)
         if self._is_fresh(ref) and self._is_whole(ref):
             return
         try:
-            send()
+            self._put_into(self._scenes, send)
         except StoreUnavailableError:
             if not self._is_whole(ref):
                 raise

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Literal
 
 from storage.errors import CorruptObjectError, MissingObjectError
-from storage.history import list_numbers, read_version
+from storage.history import VersionKey, list_numbers, read_with_copy
 from storage.objects import BlobRef, Housekeeper, Store
 from storage.reading import read_many
 from storage.records import Manifest, Record
@@ -58,45 +58,47 @@ def verify(store: Housekeeper, scene: str, advance: Callable[[int, int], None]) 
         InvalidKeyError: The scene is no name.
     """
     keys = [(name, number) for name, numbers in list_numbers(store, scene).items() for number in numbers]
-    found = read_many(lambda key: _read(store, *key), keys)
-    manifests = [manifest for manifest in found if isinstance(manifest, Manifest)]
-    refs, needed_by = _collect(manifests)
+    found = read_many(partial(_read, store), keys)
+    versions = [each for each in found if isinstance(each, tuple)]
+    refs, needed_by = _collect(versions)
     loose = [] if scene else [blob for blob in store.list_blobs() if blob.sha256 not in refs]
     others = (BlobRef(sha256=b.sha256, size_bytes=b.size_bytes, media_type="application/octet-stream") for b in loose)
     wanted = [*refs.values(), *others]
+    unneeded = [blob.size_bytes for blob in loose if blob.sha256 not in needed_by]
     faults = list[Fault]()
     with ThreadPoolExecutor(_NUM_READERS) as pool:
         for num_done, (ref, kind) in enumerate(pool.map(partial(_check, store), wanted), start=1):
             if kind:
-                by = tuple(sorted(needed_by[ref.sha256]))
+                by = tuple(sorted(needed_by.get(ref.sha256, ())))
                 faults.append(Fault(sha256=ref.sha256, place=store.locate_blob(ref), kind=kind, needed_by=by))
             advance(num_done, len(wanted))
     return Verified(
-        num_versions=len(manifests),
+        num_versions=len(versions),
         num_blobs=len(wanted),
         num_bytes=sum(ref.size_bytes for ref in wanted),
         faults=tuple(faults),
         damaged_manifests=tuple(reason for reason in found if isinstance(reason, str)),
-        num_unreferenced=None if scene else len(loose),
-        unreferenced_bytes=None if scene else sum(blob.size_bytes for blob in loose),
+        num_unreferenced=None if scene else len(unneeded),
+        unreferenced_bytes=None if scene else sum(unneeded),
     )
 
 
-def _read(store: Store, scene: str, number: int) -> Manifest | str | None:
-    """Return a manifest, or why it cannot be read, or None if it has gone meanwhile."""
+def _read(store: Store, version: VersionKey) -> tuple[Manifest, BlobRef] | str | None:
+    """Return a manifest and the blob that its copy is, or why it cannot be read, or None if it has gone meanwhile."""
     try:
-        return read_version(store, scene, number)
+        return read_with_copy(store, version)
     except CorruptObjectError as exc:
         return str(exc)
     except MissingObjectError:
         return None
 
 
-def _collect(manifests: Iterable[Manifest]) -> tuple[dict[str, BlobRef], defaultdict[str, list[str]]]:
+def _collect(versions: Iterable[tuple[Manifest, BlobRef]]) -> tuple[dict[str, BlobRef], dict[str, list[str]]]:
+    """Return the blobs that must be there, and the versions of each of them and of each copy, which need not."""
     refs, needed_by = dict[str, BlobRef](), defaultdict[str, list[str]](list)
-    for manifest in manifests:
-        for ref in manifest.list_blobs():
-            refs[ref.sha256] = ref
+    for manifest, copy in versions:
+        refs |= {ref.sha256: ref for ref in manifest.list_blobs()}
+        for ref in (*manifest.list_blobs(), copy):
             needed_by[ref.sha256].append(f"{manifest.scene} {version_name(manifest.number)}")
     return refs, needed_by
 

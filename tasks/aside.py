@@ -20,7 +20,7 @@ from models.renderer import Queued
 from tasks.errors import AngleTimeoutError, HungStepError
 from tasks.stopping import SLICE_S, check_not_stopped
 
-GRACE_S = 5.0
+GRACE_S = 2.0
 """So long a thread is waited for that should end behind its step; it computes on otherwise, and ends later."""
 
 T = TypeVar("T")
@@ -59,11 +59,12 @@ def listen(name: str, start: Callable[[], Generator[T]], limits: Limits) -> Gene
     arguments = (_work, start, events, is_left)
     thread = threading.Thread(target=copy_context().run, args=arguments, name=f"aside-{name}", daemon=True)
     thread.start()
-    turn = time.monotonic()
+    turn, silence_s = time.monotonic(), limits.step_s
     try:
-        while not isinstance(event := _wait(name, events, turn, limits), _End):
+        while not isinstance(event := _wait(name, events, turn, limits.model_copy(update={"step_s": silence_s})), _End):
+            silence_s = limits.step_s
             if isinstance(event, Queued):
-                turn = time.monotonic()
+                turn, silence_s = time.monotonic() + event.patience_s, max(silence_s, event.patience_s)
             yield event
         if event.error:
             raise event.error

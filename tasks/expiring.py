@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from storage.expiry import Policy, choose_expiring, expire_version, sweep
-from storage.garbage import find_garbage
+from storage.garbage import find_free, find_garbage
 from storage.history import VersionKey
 from storage.objects import Housekeeper, KeptBlob
 from storage.records import Manifest
@@ -22,11 +22,13 @@ def foresee(store: Housekeeper, policy: Policy, scene: str) -> Facts:
     now = datetime.now(UTC)
     versions = choose_expiring(store, policy, now, scene)
     garbage = find_garbage(store, {_key(version) for version in versions}, now)
+    free = find_free(store, garbage.blobs)
     return {
         "is_dry_run": True,
         "versions": _describe(versions),
-        "num_blobs": len(garbage.blobs),
-        "freed_bytes": _count_bytes(garbage.blobs),
+        "num_blobs": len(free),
+        "freed_bytes": _count_bytes(free),
+        "num_locked": len(garbage.blobs) - len(free),
         "num_young": len(garbage.young),
         "young_bytes": _count_bytes(garbage.young),
         "num_records": len(garbage.angles) + len(garbage.cards) + len(garbage.marks),

@@ -35,6 +35,7 @@ IS_TRANSIENT: dict[type[Exception], bool] = {
     storage_errors.ConflictError: False,
     storage_errors.StoreFullError: False,
     storage_errors.StoreReadOnlyError: False,
+    storage_errors.LockedObjectError: False,
     storage_errors.StoreUnavailableError: True,
     storage_errors.InvalidKeyError: False,
     storage_errors.UnreadableFileError: False,

@@ -23,7 +23,7 @@ from tasks.coverage import spec_of
 from tasks.errors import InvalidRequestError
 from tasks.ingest import decode_png, encode_png
 from tasks.render import read_reference
-from tasks.renderers import RendererSpec, renderer_for
+from tasks.renderers import Place, RendererSpec, renderer_for
 
 Outcome = Literal["identical", "other_file", "other_size", "other_pixels"]
 
@@ -127,7 +127,7 @@ def _reproduce(manifest: Manifest, weights: Path, machine: Machine, store_url: s
 
 
 def _render(spec: AngleSpec, manifest: Manifest, weights: Path, machine: Machine, store_url: str) -> Rendered:
-    renderer = renderer_for(RendererSpec.of(spec, weights, machine))
+    renderer = renderer_for(RendererSpec.of(spec, Place(weights=weights, machine=machine)))
     master = manifest.master.picture
     job = AngleJob(prompt=spec.instruction.prompt, seed=spec.seed)
     with closing(renderer.render(master.sha256, partial(read_reference, spec, master, store_url), job)) as events:

@@ -1,6 +1,6 @@
 """What may be asked for: the one request that a person, a schedule, a webhook and a cut list all make."""
 
-from typing import Annotated, Self
+from typing import Annotated, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, field_validator, model_validator
 
@@ -45,6 +45,7 @@ def _kind(angle: object) -> str:
 Angle = Annotated[Annotated[Preset, Tag("preset")] | Annotated[NamedPose, Tag("pose")], Discriminator(_kind)]
 
 
+Request = TypeVar("Request", bound=BaseModel)
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 
 
@@ -109,8 +110,17 @@ def parse_request(request: object) -> SceneRequest:
     Raises:
         InvalidRequestError: With one sentence on the first thing that is wrong.
     """
+    return parse_as(SceneRequest, request)
+
+
+def parse_as(kind: type[Request], request: object) -> Request:
+    """Check a request of any kind.
+
+    Raises:
+        InvalidRequestError: With one sentence on the first thing that is wrong.
+    """
     try:
-        return SceneRequest.model_validate(request)
+        return kind.model_validate(request)
     except ValidationError as exc:
         where, what = find_first_fault(exc)
         msg = f"The request is not valid at {where or 'request'}: {what} (correct it and send it again)."

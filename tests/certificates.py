@@ -4,11 +4,9 @@ import ssl
 import subprocess
 from collections.abc import Generator
 from contextlib import contextmanager
-from http.server import ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
-from tests.s3_stubs import Relay
+from tests.s3_stubs import Relay, serve
 
 
 def make_authority(folder: Path) -> Path:
@@ -36,12 +34,5 @@ def serve_over_tls(real: str, folder: Path) -> Generator[str]:
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "server.pem", folder / "server.key")
-    with ThreadingHTTPServer(("127.0.0.1", 0), Encrypted) as server:
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield f"127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
+    with serve(Encrypted, context) as served:
+        yield served

@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 
 from models.miniature.untrained import write_weights
+from tests.resident import resident
+
+__all__ = ["resident"]
 
 _prefect_home = pytest.StashKey[tempfile.TemporaryDirectory[str]]()
 

@@ -1,23 +1,17 @@
-"""A proxy before a real S3 server that loses, cuts, bends and refuses what a test tells it to.
-
-Requests pass with their signature: the host that was signed is the proxy's, and the server believes what it is told.
-"""
+"""A proxy before a real S3 server that loses, cuts, bends and refuses what a test tells it to."""
 
 from collections.abc import Callable, Generator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from socket import SHUT_RDWR
-from threading import Lock, Thread
+from threading import Lock
 from typing import Literal
 
-from urllib3 import BaseHTTPResponse, PoolManager, Timeout
+from tests.s3_stubs import Answer, Relay, serve
 
 Fault = Literal[
     "none", "unreachable", "lose answer", "cut answer", "bend answer", "cut request", "bend request", "refuse"
 ]
-HOP_HEADERS = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length"})
 FORBIDDEN = b"<?xml version='1.0'?><Error><Code>AccessDenied</Code><Message>revoked</Message></Error>"
 
 
@@ -25,7 +19,7 @@ FORBIDDEN = b"<?xml version='1.0'?><Error><Code>AccessDenied</Code><Message>revo
 class FaultProxy:
     """Where the proxy listens, and which fault it makes of a request next."""
 
-    endpoint: str
+    endpoint: str = ""
     choose: Callable[[str, str], Fault] = lambda _method, _path: "none"
     """From method and path; called once for each request, also by many threads at once."""
     seen: list[tuple[str, str, Fault]] = field(default_factory=list)
@@ -54,94 +48,47 @@ class FaultProxy:
 @contextmanager
 def stand_before(upstream: str) -> Generator[FaultProxy]:
     """Run a proxy before the server at `upstream` (host:port); without being told, it makes no fault."""
-    pool = PoolManager(maxsize=32, timeout=Timeout(connect=5, read=60), retries=False)
-    proxy = FaultProxy(endpoint="")
+    told = FaultProxy()
 
-    class Handler(_Handler):
-        def forward(self, body: bytes) -> BaseHTTPResponse:
-            headers = dict(self.headers.items())
-            return pool.request(
-                self.command, f"http://{upstream}{self.path}", body=body, headers=headers, preload_content=True
-            )
+    class Faulty(_Faulty):
+        endpoint = upstream
+        proxy = told
 
-        def forward_half(self, body: bytes) -> None:
-            with closing(HTTPConnection(upstream, timeout=5)) as connection:
-                connection.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
-                for name, value in self.headers.items():
-                    connection.putheader(name, value)
-                connection.endheaders(body[: len(body) // 2])
-
-        def fault(self) -> Fault:
-            return proxy.fault_of(self.command, self.path)
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
-        proxy.endpoint = f"127.0.0.1:{server.server_port}"
-        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield proxy
-        finally:
-            server.shutdown()
-            thread.join()
+    with serve(Faulty) as told.endpoint:
+        yield told
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def forward(self, body: bytes) -> BaseHTTPResponse:
-        raise NotImplementedError
-
-    def forward_half(self, body: bytes) -> None:
-        raise NotImplementedError
-
-    def fault(self) -> Fault:
-        raise NotImplementedError
+class _Faulty(Relay):
+    proxy: FaultProxy
+    fault: Fault = "none"
 
     def handle_any(self) -> None:
-        fault = self.fault()
-        if fault == "unreachable":
-            self._hang_up()
-            return
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        if fault == "refuse":
-            self._answer(403, {"Content-Type": "application/xml"}, FORBIDDEN, len(FORBIDDEN))
-            return
-        if fault == "cut request":
-            self.forward_half(body)
-            self._hang_up()
-            return
-        response = self.forward(_bend(body) if fault == "bend request" else body)
-        if fault == "lose answer":
-            self._hang_up()
-            return
-        length = int(response.headers.get("Content-Length", len(response.data)))
-        data = response.data
-        if fault in {"cut answer", "bend answer"}:
-            data = _bend(data) if fault == "bend answer" else data[: len(data) // 2]
-        headers = {name: value for name, value in response.headers.items() if name.lower() not in HOP_HEADERS}
-        self._answer(response.status, headers, data, length)
-        if fault == "cut answer":
-            self._hang_up()
+        self.fault = self.proxy.fault_of(self.command, self.path)
+        if self.fault == "unreachable":
+            self.hang_up()
+        else:
+            super().handle_any()
 
-    def _answer(self, status: int, headers: dict[str, str], data: bytes, length: int) -> None:
-        self.send_response_only(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(length))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(data)
-            self.wfile.flush()
+    def answer(self, body: bytes) -> Answer | None:
+        if self.fault == "refuse":
+            return 403, {"Content-Type": "application/xml"}, FORBIDDEN
+        if self.fault == "cut request":
+            self.ask_half(body)
+            return None
+        status, headers, data = self.ask(_bend(body) if self.fault == "bend request" else body)
+        if self.fault == "cut answer":
+            data = data[: len(data) // 2]
+        elif self.fault == "bend answer":
+            data = _bend(data)
+        return None if self.fault == "lose answer" else (status, headers, data)
 
-    def _hang_up(self) -> None:
-        self.close_connection = True
-        self.connection.shutdown(SHUT_RDWR)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        """Stay silent."""
-
-    do_GET = do_PUT = do_HEAD = do_POST = do_DELETE = handle_any  # noqa: N815
+    def ask_half(self, body: bytes) -> None:
+        """Send half of a request to the real server, and leave."""
+        with closing(HTTPConnection(self.endpoint, timeout=5)) as connection:
+            connection.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
+            for name, value in self.headers.items():
+                connection.putheader(name, value)
+            connection.endheaders(body[: len(body) // 2])
 
 
 def _bend(data: bytes) -> bytes:

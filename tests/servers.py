@@ -11,11 +11,17 @@ from uuid import uuid4
 
 from minio import Minio
 from minio.credentials.credentials import Credentials
+from minio.helpers import DictType
 from minio.signer import sign_v4_s3
-from urllib3 import PoolManager, Retry
+from urllib3 import BaseHTTPResponse, PoolManager, Retry
 
 REGION = "us-east-1"
 POLICIES = Path(__file__).parents[1] / "deployments" / "policies"
+
+
+def read_policy(role: str, bucket_prefix: str) -> str:
+    """Read one of the policies that are shipped, for the buckets of a prefix."""
+    return (POLICIES / f"{role}.json").read_text().replace(":::scenes", f":::{bucket_prefix}-scenes")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,36 +54,41 @@ class S3Server:
             http_client=PoolManager(retries=Retry(total=0)),
         )
 
-    def as_user(self, name: str, policy: str) -> Self:
-        """Make a user who may do what a policy says, and return the server as that user sees it."""
+    def as_user(self, name: str, *policies: str) -> Self:
+        """Make a user who may do what policies say, and return the server as that user sees it."""
         access_key, secret_key = self.add_user(self, name)
-        self.call_iam("PutUserPolicy", UserName=name, PolicyName=name, PolicyDocument=policy)
+        for number, policy in enumerate(policies):
+            self.call_iam("PutUserPolicy", UserName=name, PolicyName=f"p{number}", PolicyDocument=policy)
         return replace(self, access_key=access_key, secret_key=secret_key)
 
-    def as_role(self, role: str, bucket_prefix: str) -> Self:
-        """Make a user with one of the policies that are shipped, for the buckets of a prefix."""
-        policy = (POLICIES / f"{role}.json").read_text().replace(":::scenes", f":::{bucket_prefix}-scenes")
-        return self.as_user(f"{role}-{uuid4().hex[:8]}", policy)
+    def as_role(self, role: str, bucket_prefix: str, *others: str) -> Self:
+        """Make a user with one or more of the policies that are shipped, for the buckets of a prefix."""
+        policies = [read_policy(each, bucket_prefix) for each in (role, *others)]
+        return self.as_user(f"{role}-{uuid4().hex[:8]}", *policies)
 
     def call_iam(self, action: str, **parameters: str) -> str:
         """Ask the server's administration of users, which speaks the language of AWS at the same port."""
         body = urlencode({"Action": action, "Version": "2010-05-08", **parameters}).encode()
-        digest, now, url = sha256(body).hexdigest(), datetime.now(UTC), f"http://{self.endpoint}/"
-        headers = sign_v4_s3(
-            method="POST",
+        response = self.send("POST", "/", {"Content-Type": "application/x-www-form-urlencoded"}, body)
+        assert response.status == 200, response.data
+        return response.data.decode()
+
+    def send(self, method: str, path: str, headers: dict[str, str], body: bytes = b"") -> BaseHTTPResponse:
+        """Send what no client can, signed."""
+        digest, now, url = sha256(body).hexdigest(), datetime.now(UTC), f"http://{self.endpoint}{path}"
+        known: DictType = {
+            "Host": self.endpoint,
+            "x-amz-content-sha256": digest,
+            "x-amz-date": now.strftime("%Y%m%dT%H%M%SZ"),
+            **headers,
+        }
+        signed = sign_v4_s3(
+            method=method,
             url=urlsplit(url),
             region=REGION,
-            headers={
-                "Host": self.endpoint,
-                "Content-Type": "application/x-www-form-urlencoded",
-                "x-amz-content-sha256": digest,
-                "x-amz-date": now.strftime("%Y%m%dT%H%M%SZ"),
-            },
+            headers=known,
             credentials=Credentials(self.access_key, self.secret_key),
             content_sha256=digest,
             date=now,
         )
-        signed = {name: str(value) for name, value in headers.items()}
-        response = PoolManager().request("POST", url, body=body, headers=signed)
-        assert response.status == 200, response.data
-        return response.data.decode()
+        return PoolManager().request(method, url, body=body, headers={name: str(signed[name]) for name in signed})

@@ -42,6 +42,7 @@ from tasks.ingest import ingest_master
 from tasks.planning import plan_coverage
 from tasks.publish import publish_version
 from tasks.render import Keeping, keep_picture
+from tasks.renderers import Place
 from tasks.requests import DEFAULT_COVERAGE, SceneRequest
 from tasks.score import score_scene
 from tasks.showing import lay_out_views
@@ -90,7 +91,7 @@ def run_bare(renderer: InProcessRenderer, store: str, seed: int) -> None:
     now = datetime.now(UTC)
     run_id = f"{now:%Y%m%dT%H%M%S}Z-{seed}"
     master = ingest_master.fn(request.master, (Path(),), store)
-    specs = plan_coverage.fn(request, master, WEIGHTS, MINIATURE.arithmetic)
+    specs = plan_coverage.fn(request, master, Place(weights=WEIGHTS, machine=Machine(device="cpu")))
     find_finished.fn(request, master, specs, None, run_id, store)
     picture = fit_to_raster(Image.open(MASTER).convert("RGB"), specs[0].framing)
 

@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from storage.objects import BlobRef, Store
 from storage.opening import open_store
 from storage.records import AngleRecord, Manifest, MasterRecord, ReportRefs
 from storage.versions import commit_version, keep_angle, latest_version, manifest_key
+from tests.fault_proxy import stand_before
 from tests.seaweed import run_seaweed
 from tests.servers import S3Server
 
@@ -91,10 +93,11 @@ def exchange(store: Store, boto: Any, number: int) -> dict[str, float]:  # noqa:
     return {name: time_act(act) for turn in turns for name, act in turn}
 
 
-def commit(store: Store, number: int, pictures: list[bytes]) -> None:
-    """Publish a version of seven new pictures as a flow does: each picture with its record, then the manifest."""
+def commit(url: str, number: int, pictures: list[bytes]) -> None:
+    """Publish a version of seven new pictures as a flow does, whose tasks open the store each for itself."""
 
     def keep(item: tuple[int, bytes]) -> AngleRecord:
+        store = open_store(url)
         record = AngleRecord(
             name=f"angle_{item[0]}",
             fingerprint=f"{number:060d}{item[0]:04d}",
@@ -122,7 +125,17 @@ def commit(store: Store, number: int, pictures: list[bytes]) -> None:
         reports=ReportRefs(parquet=ref, contact_sheet=ref, review_page=ref, summary=ref),
         software={},
     )
-    commit_version(store, manifest)
+    commit_version(open_store(url), manifest)
+
+
+def count_requests(server: S3Server, pictures: list[bytes]) -> int:
+    """Return how many requests a commit is, the second of a process."""
+    with stand_before(server.endpoint) as proxy:
+        url = replace(server, endpoint=proxy.endpoint).url(PREFIX)
+        commit(url, 999_998, pictures)
+        num_before = len(proxy.seen)
+        commit(url, 999_999, [picture[::-1] for picture in pictures])
+        return len(proxy.seen) - num_before
 
 
 def fill_index(store: Store) -> None:
@@ -157,8 +170,9 @@ def summarize(seconds: list[float]) -> dict[str, float]:
     return {"median": statistics.median(seconds), "min": min(seconds), "max": max(seconds)}
 
 
-def measure(store: Store, boto: Any, num_rounds: int) -> dict[str, dict[str, float]]:  # noqa: ANN401
+def measure(url: str, boto: Any, num_rounds: int) -> dict[str, dict[str, float]]:  # noqa: ANN401
     """Take every figure, in alternating rounds after one of warm-up."""
+    store = open_store(url)
     rounds: list[dict[str, float]] = []
     fill_index(store)
     for number in range(num_rounds + 1):
@@ -167,7 +181,7 @@ def measure(store: Store, boto: Any, num_rounds: int) -> dict[str, dict[str, flo
             if boto:
                 times[f"{name} rate of ours to boto3"] = times[f"boto3 {name}"] / times[f"ours {name}"]
         pictures = [os.urandom(PICTURE_BYTES) for _ in range(NUM_ANGLES)]
-        times["commit"] = time_act(partial(commit, store, number + 1, pictures))
+        times["commit"] = time_act(partial(commit, url, number + 1, pictures))
         if boto:
             times["boto3 seven puts"] = time_act(partial(put_bare, boto, [os.urandom(PICTURE_BYTES) for _ in pictures]))
             times["commit over boto3's puts"] = times["commit"] - times["boto3 seven puts"]
@@ -188,10 +202,17 @@ def main() -> None:
         boto = open_boto(server)
         if not boto:
             sys.stdout.write("boto3 is not installed: ours alone\n")
-        figures = measure(open_store(server.url(PREFIX)), boto, asked.rounds)
+        figures = measure(server.url(PREFIX), boto, asked.rounds)
+        num_requests = count_requests(server, [os.urandom(PICTURE_BYTES) for _ in range(NUM_ANGLES)])
     for name, figure in figures.items():
         sys.stdout.write(f"{name:>26}  {figure['median']:7.3f} ({figure['min']:.3f} to {figure['max']:.3f})\n")
-    facts = {"rounds": asked.rounds, "load_1_5_15": psutil.getloadavg(), "cores": psutil.cpu_count()}
+    sys.stdout.write(f"{'requests of a commit':>26}  {num_requests:7}\n")
+    facts = {
+        "rounds": asked.rounds,
+        "requests_of_a_commit": num_requests,
+        "load_1_5_15": psutil.getloadavg(),
+        "cores": psutil.cpu_count(),
+    }
     sys.stdout.write(json.dumps(facts | {"figures": figures}) + "\n")
 
 

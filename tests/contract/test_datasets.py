@@ -2,7 +2,6 @@
 """The data set of all reports: where its parts lie, what is read of them; compacting loses and doubles nothing."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 
@@ -22,45 +21,15 @@ from storage.errors import (
 from storage.objects import Store
 from storage.opening import open_store
 from storage.queries import find_drift, find_worst, rank_profiles
-from storage.reports import REPORT_SCHEMA_VERSION, Kind, list_columns, write_frame
+from storage.reports import REPORT_SCHEMA_VERSION
+from tests.kept_reports import MEDIA_TYPE, count, lay_out, make_part
 from tests.servers import S3Server
-
-MEDIA_TYPE = "application/vnd.apache.parquet"
-FILLERS = {pl.String: "x", pl.Int32: 3, pl.Int64: 3, pl.Float64: 0.5, pl.Boolean: True}
 
 
 @pytest.fixture
 def store(either_store: Store) -> Store:
     """Open a store of each kind, in which nothing is."""
     return either_store
-
-
-def make_part(scene: str, number: int, project: str = "film", kind: Kind = "angles", **values: object) -> bytes:
-    """Return the report of one version with two angles of one attempt each, or with its coverage."""
-    names = {"scene": scene, "version": number, "project": project, "sequence": "one", "attempt": 1, "verdict": "pass"}
-    row = {name: FILLERS.get(column.base_type()) for name, column in list_columns(kind).items()}
-    row |= {name: value for name, value in names.items() if name in row}
-    row |= {"created_at": datetime(2026, 3, number, tzinfo=UTC), "order_score": 1 / number} | values
-    angles = ["close_up", "wide"] if kind == "angles" else ["x"]
-    rows = [
-        {name: value for name, value in (row | {"angle": angle}).items() if name in list_columns(kind)}
-        for angle in angles
-    ]
-    return write_frame(pl.DataFrame(rows, list_columns(kind)), kind)
-
-
-def lay_out(store: Store, scene: str, number: int, project: str = "film", data: bytes | None = None) -> str:
-    """Put the part of one version where it belongs, and return its key."""
-    key = angle_part_key(project, "one", scene, number)
-    store.put_view(key, store.put_blob(data or make_part(scene, number, project), MEDIA_TYPE))
-    return key
-
-
-def count(store: Store, project: str | None = None) -> list[tuple[str, str, int, str]]:
-    """Return what identifies each row that a question sees, sorted."""
-    names = ("project", "scene", "version", "angle")
-    parts = list_parts(store, "angles", project)
-    return sorted(query_parts(store, "angles", parts, lambda rows: rows.select(names)).rows())
 
 
 def expect(*versions: tuple[str, str, int]) -> list[tuple[str, str, int, str]]:

@@ -247,7 +247,7 @@ class Watched:
 
     def __getattr__(self, name: str) -> object:
         method = getattr(self._store, name)
-        return partial(self._note, method) if name in {"remove_record", "remove_blob", "remove_view"} else method
+        return partial(self._note, method) if name in {"remove_record", "remove_blob", "discard_view"} else method
 
     def _note(self, remove: Callable[[str], None], key: str) -> None:
         if key != self._key and not key.startswith("sweeps/"):

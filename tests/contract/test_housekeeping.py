@@ -7,9 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from storage.approval import lock_version
+from storage.datasets import compact
 from storage.directory import DirectoryStore
 from storage.errors import InvalidKeyError, MissingObjectError
+from storage.expiry import expire_version, sweep
 from storage.objects import FRESH_FOR, BlobRef, Housekeeper, KeptBlob
+from storage.opening import open_housekeeper
+from storage.verifying import verify
+from storage.versions import manifest_key
+from tests.kept_versions import keep_version
+from tests.servers import S3Server
 
 
 def test_empty_store_has_nothing_to_keep_house_of(either_store: Housekeeper) -> None:
@@ -126,3 +134,64 @@ def test_foreign_files_are_no_blobs(folder_store: DirectoryStore) -> None:
     (blobs / "zz").mkdir()
     (blobs / "zz" / ref.sha256).touch()
     assert [blob.sha256 for blob in folder_store.list_blobs()] == [ref.sha256]
+
+
+def test_discarded_view_is_gone_and_its_blob_stays(either_store: Housekeeper) -> None:
+    """A view can be taken away for good, again, and laid out again; the blob and the other views know nothing of it."""
+    ref = either_store.put_blob(b"data", "text/plain")
+    either_store.discard_view("a/1.txt")
+    assert either_store.list_kept_views() == []
+    for key in ("a/1.txt", "a/1.txt.txt", "a/2.txt"):
+        either_store.put_view(key, ref)
+    either_store.remove_view("a/2.txt")
+    assert {"a/1.txt", "a/1.txt.txt"} <= set(either_store.list_kept_views()) <= {"a/1.txt", "a/1.txt.txt", "a/2.txt"}
+    for key in ("a/1.txt", "a/1.txt", "a/2.txt", "a"):
+        either_store.discard_view(key)
+    assert either_store.list_views("") == either_store.list_kept_views() == ["a/1.txt.txt"]
+    assert either_store.get_blob(ref) == b"data"
+    either_store.put_view("a/1.txt", ref)
+    assert either_store.get_view("a/1.txt") == b"data"
+    with pytest.raises(InvalidKeyError):
+        either_store.discard_view("../a")
+
+
+def test_sweep_frees_the_views_of_versions_that_are_gone(
+    s3_server: S3Server, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No version and no marker of their views is left in the bucket, nor of rows that were compacted away."""
+    for name, value in s3_server.environment.items():
+        monkeypatch.setenv(name, value)
+    store = open_housekeeper(s3_server.url(prefix))
+    old, _, _ = (keep_version(store, number) for number in (1, 2, 3))
+    store.put_view("street/v000001/master.png", old.reports.contact_sheet)  # laid out anew, over the old one
+    store.put_view("street/v000001/hidden.png", old.master.picture)
+    store.remove_view("street/v000001/hidden.png")
+    store.remove_view("street/v000002/master.png")
+    compact(store, "angles")
+    assert expire_version(store, ("street", 1))
+    foreseen = len([key for key in store.list_kept_views() if "v000001" in key])
+    assert sweep(store, datetime.now(UTC) + timedelta(days=8)).num_views == foreseen == 4
+    found = s3_server.client().list_objects(
+        bucket_name=f"{prefix}-scenes", prefix="views/", recursive=True, include_version=True
+    )
+    kept = {each.object_name or "" for each in found}
+    assert not [key for key in kept if "v000001" in key]
+    assert "views/street/v000002/master.png" in kept
+    assert len([key for key in store.list_views("") if "v000003" in key]) == 2
+
+
+def test_copy_of_a_manifest_stays_with_its_version(either_store: Housekeeper) -> None:
+    """What an approved version can be made from again is no garbage while there is the version, and goes with it."""
+    for number in (1, 2):
+        keep_version(either_store, number)
+    later = datetime.now(UTC) + timedelta(days=8)
+    lock = lock_version(either_store, ("street", 1))
+    copy = BlobRef.of(either_store.get_record(manifest_key("street", 1)), "application/json")
+    assert lock.until is None
+    assert lock.manifest_copy == either_store.locate_blob(copy)
+    sweep(either_store, later)
+    assert either_store.has_blob(copy)
+    assert verify(either_store, "", lambda *_: None).num_unreferenced == 0
+    assert expire_version(either_store, ("street", 1))
+    assert sweep(either_store, later).num_locked == 0
+    assert not either_store.has_blob(copy)

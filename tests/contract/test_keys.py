@@ -17,7 +17,10 @@ from tests.servers import S3Server
 
 KEY_CHARACTERS = "abzABZ019._=-"
 segments = st.text(KEY_CHARACTERS, min_size=1, max_size=20).filter(lambda segment: not segment.startswith("."))
-keys = st.lists(segments, min_size=1, max_size=5).map("/".join)
+endings = st.sampled_from(["", ".json"])
+keys = st.builds(
+    lambda folders, name, ending: "/".join((*folders, name + ending)), st.lists(segments, max_size=4), segments, endings
+)
 hostile_keys = st.one_of(st.text(max_size=40), st.text(KEY_CHARACTERS + "/\\~%:\0 ", max_size=40))
 examples = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 bucket_words = st.sampled_from(["", "a", "scenes", "a-scenes", "scenes-index", "a-scenes-index", "index"])
@@ -25,7 +28,23 @@ bucket_words = st.sampled_from(["", "a", "scenes", "a-scenes", "scenes-index", "
 
 @pytest.mark.parametrize(
     "key",
-    ["", "/a", "a/", "a//b", ".", "..", "a/../b", "a/.hidden", "a b", "a\n", "ä", "~a", "a" * 256, "a/" * 256 + "a"],
+    [
+        "",
+        "/a",
+        "a/",
+        "a//b",
+        ".",
+        "..",
+        "a/../b",
+        "a/.hidden",
+        "a b",
+        "a\n",
+        "ä",
+        "~a",
+        "a.json/b",
+        "a" * 256,
+        "a/" * 256 + "a",
+    ],
 )
 def test_invalid_key_is_refused_everywhere(store: Housekeeper, key: str) -> None:
     """Every method that takes a key refuses one that cannot name an object."""
@@ -37,6 +56,7 @@ def test_invalid_key_is_refused_everywhere(store: Housekeeper, key: str) -> None
         lambda: store.put_view(key, ref),
         lambda: store.get_view(key),
         lambda: store.remove_view(key),
+        lambda: store.discard_view(key),
         lambda: store.locate_record(key),
         lambda: store.locate_view(key),
     ):
@@ -44,7 +64,7 @@ def test_invalid_key_is_refused_everywhere(store: Housekeeper, key: str) -> None
             use()
 
 
-@pytest.mark.parametrize("prefix", ["/", "..", "a/../", "a//", "a b"])
+@pytest.mark.parametrize("prefix", ["/", "..", "a/../", "a//", "a b", "a.json/b"])
 def test_invalid_prefix_is_refused(store: Housekeeper, prefix: str) -> None:
     """A prefix that no key can start with is a mistake, not an empty list."""
     for find in (store.list_records, store.list_views):

@@ -20,7 +20,6 @@ from models import errors as model_errors
 from storage import errors as storage_errors
 from tasks import errors as task_errors
 from tasks.policies import IS_TRANSIENT
-from tasks.requests import parse_request
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("flows", "tasks", "models", "storage")
@@ -194,9 +193,3 @@ def test_every_entrypoint_imports() -> None:
         module, _, function = deployment["entrypoint"].rpartition(".")
         assert re.fullmatch(r"flows(\.\w+)+", module), deployment["entrypoint"]
         assert callable(getattr(importlib.import_module(module), function))
-
-
-def test_every_deployed_request_is_valid() -> None:
-    """The request that a deployment carries is one that its flow would accept."""
-    requests = [deployment["parameters"]["request"] for deployment in load_deployments()]
-    assert all(parse_request(request).scene for request in requests)

@@ -1,14 +1,12 @@
-"""What keeps work safe on a server: a certificate that is trusted, secrets that nobody reads, locks, encryption."""
+"""What keeps work safe on a server: a certificate that is trusted, secrets that nobody reads, encryption."""
 
 import io
 import logging
 import traceback
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
 import pytest
-from minio.error import S3Error
 
 from storage.doctor import examine_store
 from storage.errors import StorageError, StoreReadOnlyError, UnknownStoreError, UnsafeStoreError
@@ -81,34 +79,6 @@ def test_secret_is_never_told(
     assert len(errors) == 2
     assert "scenes-index" in caplog.text
     assert owner.secret_key not in told + caplog.text + repr(vars(store))
-
-
-def test_locked_blob_cannot_be_deleted(owner: S3Server, prefix: str) -> None:
-    """A blob that is locked stays for as long as the address says, whoever deletes it; others may go."""
-    store = open_with(owner, prefix, "&lock_days=2")
-    locked, other = (store.put_blob(data, "image/png") for data in (b"approved", b"other"))
-    until = store.lock_blobs([locked])
-    assert until
-    assert abs(until - datetime.now(UTC) - timedelta(days=2)) < timedelta(minutes=1)
-    assert store.lock_blobs([locked])
-    store.remove_blob(other.sha256)
-    with pytest.raises(StoreReadOnlyError, match="403"):
-        store.remove_blob(locked.sha256)
-    assert store.get_blob(locked) == b"approved"
-    client, bucket = owner.client(), f"{prefix}-scenes"
-    version_id = client.stat_object(bucket_name=bucket, object_name=locked.key).version_id
-    with pytest.raises(S3Error, match="AccessDenied"):
-        client.remove_object(bucket_name=bucket, object_name=locked.key, version_id=version_id)
-
-
-def test_bucket_without_locks_is_told(owner: S3Server, prefix: str) -> None:
-    """What was made without locks does not pass for locked, neither to whoever locks nor to the doctor."""
-    ref = open_with(owner, prefix).put_blob(b"approved", "image/png")
-    assert open_with(owner, prefix).lock_blobs([ref]) is None
-    with pytest.raises(UnsafeStoreError, match="lock_days"):
-        open_with(owner, prefix, "&lock_days=2").lock_blobs([ref])
-    findings = examine_store(f"{owner.url(prefix)}&lock_days=2", is_quick=True)
-    assert [finding.subject for finding in findings if finding.outcome == "refused"] == ["lock_days"]
 
 
 def test_server_encrypts_what_it_keeps(seaweed: S3Server, prefix: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from flows.version_tables import show
 from flows.versions import COMMANDS, main
 from storage.opening import open_store
 from tests.kept_versions import keep_version
@@ -34,7 +35,9 @@ def say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> Say
 def test_every_command_answers(say: Say, tmp_path: Path) -> None:
     """The answers to all commands that render nothing name the scene, the version and what became of it."""
     assert "pinned by ada at" in say("pin", "street", 1, "--who", "ada", "--note", "for the trailer")
-    assert "approved by ada" in say("tag", "street", "v000001", "approved", "--who", "ada")
+    approved = say("tag", "street", "v000001", "approved", "--who", "ada")
+    assert "approved by ada" in approved
+    assert "not locked: the address of the store asks for no lock" in approved
     listed = say("list", "street")
     assert "v000002" in listed
     assert "pinned by ada, approved" in listed.replace("\n", " ")
@@ -86,6 +89,13 @@ def test_words_that_mean_nothing_are_refused(say: Say, words: tuple[str, ...]) -
     with pytest.raises(SystemExit) as ended:
         say(*words)
     assert ended.value.code == 2
+
+
+def test_what_is_locked_is_counted(capsys: Capture) -> None:
+    """Whoever lets versions go reads what a lock has kept."""
+    facts = dict.fromkeys(("is_dry_run", "num_blobs", "freed_bytes", "num_young", "is_cut_short"), 0)
+    show("expire", {**facts, "versions": [], "num_records": 1, "num_views": 0, "num_locked": 3, "held_off_by": []})
+    assert "3 more are locked and go when their locks have ended." in capsys.readouterr().out
 
 
 def test_every_command_is_known() -> None:

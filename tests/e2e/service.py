@@ -1,103 +1,118 @@
-"""A served Mastershot, as `make serve` brings it up, and what a test asks of its API: that of the server, over HTTP."""
+"""A whole service as `make serve` starts it, in temporary folders, and its API as a test uses it."""
 
 import os
 import socket
+import subprocess
+import sys
+import tempfile
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
+import psutil
 
-from deployments.serve import serve
-from tests.e2e.installation import Installation
-
-DEPLOYMENT = "render-scene/render-scene"
-PATIENCE_S = 180.0
-FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def clean_environment(folder: Path) -> dict[str, str]:
-    """Return an environment without settings of Prefect but a home of its own."""
-    (folder / "prefect").mkdir()
-    return {
-        **{name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")},
-        "PREFECT_HOME": str(folder / "prefect"),
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    }
+PROJECT = Path(__file__).parents[2]
+STARTUP_S = 150.0
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
-    """A server and a worker, and the installation that their flows work with."""
+    """A service that runs."""
 
-    api: str
-    environment: dict[str, str]
-    installation: Installation
+    folder: Path
+    process: subprocess.Popen[bytes]
+    variables: dict[str, str]
+    log: Path
 
-    def start(self, **changes: object) -> str:
-        """Start a run of the deployment on the installation's request, with changes, and return its id."""
-        deployment = self.get(f"deployments/name/{DEPLOYMENT}")["id"]
-        body = {"parameters": {"request": self.installation.request(**changes)}}
-        return self.post(f"deployments/{deployment}/create_flow_run", body)["id"]
+    def send(self, method: str, path: str, body: object = None) -> httpx.Response:
+        """Send a request to the API, with the password."""
+        auth = httpx.BasicAuth(*self.variables["PREFECT_API_AUTH_STRING"].split(":", 1))
+        return httpx.request(method, f"{self.variables['PREFECT_API_URL']}{path}", auth=auth, json=body, timeout=30)
 
-    def get(self, path: str) -> Any:  # noqa: ANN401 - JSON
-        """Ask the API."""
-        return _checked(httpx.get(f"{self.api}/{path}", timeout=30))
+    def ask(self, method: str, path: str, **body: object) -> Any:  # noqa: ANN401 - JSON
+        """Return the answer to a request."""
+        answer = self.send(method, path, body or None)
+        assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
+        return answer.json() if answer.content else None
 
-    def post(self, path: str, body: Mapping[str, object]) -> Any:  # noqa: ANN401 - JSON
-        """Tell the API."""
-        return _checked(httpx.post(f"{self.api}/{path}", json=body, timeout=30))
+    def start(self, deployment: str, **body: object) -> str:
+        """Create a run of a deployment and return its id."""
+        found = self.ask("GET", f"/deployments/name/{deployment}")
+        return self.ask("POST", f"/deployments/{found['id']}/create_flow_run", **body)["id"]
 
-    def set_state(self, run: str, **state: str) -> None:
-        """Propose a state of a run, as the UI does."""
-        assert self.post(f"flow_runs/{run}/set_state", {"state": state})["status"] == "ACCEPT"
+    def runs(self, **filters: object) -> list[dict[str, Any]]:
+        """Return flow runs."""
+        return self.ask("POST", "/flow_runs/filter", flow_runs=filters)
 
-    def wait(self, run: str, *names: str) -> dict[str, Any]:
-        """Wait until a run is in one of these states, and return it as it is then."""
+    def run(self, run_id: str) -> dict[str, Any]:
+        """Return a flow run."""
+        return self.ask("GET", f"/flow_runs/{run_id}")
 
-        def look() -> dict[str, Any] | None:
-            found = self.get(f"flow_runs/{run}")
-            is_wrong = found["state_type"] in FINAL and found["state_name"] not in names
-            assert not is_wrong, f"{found['state_name']}: {found['state']['message']}"
-            return found if found["state_name"] in names else None
+    def wait(self, look: Callable[[], Found | None], timeout_s: float) -> Found:
+        """Look again until something is found."""
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            if found := look():
+                return found
+            time.sleep(0.3)
+        raise TimeoutError(self.log.read_text()[-3000:])
 
-        return wait_for(look)
+    def wait_for(self, run_id: str, *kinds: str, timeout_s: float = 180) -> dict[str, Any]:
+        """Wait until a flow run is in a state of one of these types."""
+        return self.wait(lambda: run if (run := self.run(run_id))["state_type"] in kinds else None, timeout_s)
 
-    def list_tasks(self, run: str) -> list[dict[str, Any]]:
-        """Return the task runs of a run, the first one first."""
-        body = {"flow_runs": {"id": {"any_": [run]}}, "limit": 200, "sort": "EXPECTED_START_TIME_ASC"}
-        return self.post("task_runs/filter", body)
-
-
-def wait_for(look: Callable[[], Any]) -> Any:  # noqa: ANN401 - whatever is looked for
-    """Look until there is something to see, and return that."""
-    deadline = time.monotonic() + PATIENCE_S
-    while time.monotonic() < deadline:
-        if found := look():
-            return found
-        time.sleep(0.1)
-    msg = f"There was nothing to see within {PATIENCE_S:g} s."
-    raise AssertionError(msg)
-
-
-def _checked(answer: httpx.Response) -> Any:  # noqa: ANN401 - JSON
-    assert answer.is_success, answer.text
-    return answer.json()
+    def processes(self) -> list[psutil.Process]:
+        """Return all processes of the service."""
+        return psutil.Process(self.process.pid).children(recursive=True)
 
 
 @contextmanager
-def running_service(installation: Installation, settings: Mapping[str, str]) -> Generator[Service]:
-    """Serve an installation on a port of its own."""
-    environment = {**clean_environment(installation.folder), **settings}
-    with serve(free_port(), environment) as api:
-        yield Service(api=api, environment=environment | {"PREFECT_API_URL": api}, installation=installation)
+def running_service(variables: dict[str, str]) -> Generator[Service]:
+    """Start the service on PostgreSQL and stop it; every process that it started must then be gone."""
+    with tempfile.TemporaryDirectory() as name, socket.socket() as probe:
+        folder = Path(name)
+        folder.chmod(0o755)  # whom PostgreSQL runs as comes through here
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+        probe.close()
+        environment = {
+            **{key: value for key, value in os.environ.items() if not key.startswith("PREFECT_")},
+            **variables,
+            "PREFECT_HOME": str(folder / "prefect"),
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "PREFECT_SERVER_API_PORT": str(port),
+            "PREFECT_LOGGING_LEVEL": "INFO",
+            "STATE_FOLDER": str(folder / "state"),
+        }
+        log = folder / "output"
+        command = [sys.executable, "-m", "deployments.serve"]
+        with (
+            log.open("wb") as output,
+            subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=output, stderr=output) as process,
+        ):
+            try:
+                yield _wait_until_served(folder, process, port, log)
+            finally:
+                started = psutil.Process(process.pid).children(recursive=True)
+                process.terminate()
+                assert process.wait(90) == 0
+        assert started
+        assert [each for each in started if each.is_running()] == []
+
+
+def _wait_until_served(folder: Path, process: subprocess.Popen[bytes], port: int, log: Path) -> Service:
+    deadline = time.monotonic() + STARTUP_S
+    while "Mastershot is served" not in log.read_text():
+        assert process.poll() is None, log.read_text()[-3000:]
+        assert time.monotonic() < deadline, log.read_text()[-3000:]
+        time.sleep(0.3)
+    variables = {
+        "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
+        "PREFECT_API_AUTH_STRING": (folder / "state/prefect-auth").read_text(),
+    }
+    return Service(folder=folder, process=process, variables=variables, log=log)

@@ -6,6 +6,7 @@ import shutil
 import struct
 import subprocess
 import zlib
+from collections import Counter
 from collections.abc import Callable, Generator
 from pathlib import Path
 
@@ -183,16 +184,25 @@ def small_disk(tmp_path: Path) -> Generator[Path]:
 
 
 def test_full_store(installation: Installation, small_disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A store that fills up in mid-run says so, keeps what was finished whole, and publishes nothing."""
+    """A store that fills up in mid-run says so, keeps what was finished; with room, the next run does the rest."""
     monkeypatch.setenv("MASTERSHOT_STORE", str(small_disk))
     monkeypatch.setenv("MASTERSHOT_NUM_LANES", "1")
-    assert_failed(installation, "StoreFullError", angles=["close_up", "left_45", "wide", "top_down"])
+    angles, steps = ["close_up", "left_45", "wide", "top_down"], list[str]()
+    with listening(lambda angle, _step, _num_steps: steps.append(angle)):
+        assert_failed(installation, "StoreFullError", angles=angles)
     store = open_store(str(small_disk))
     records = [AngleRecord.model_validate_json(store.get_record(key)) for key in store.list_records("angles/")]
     assert 1 <= len(records) < 4
     for record in records:
         assert store.get_blob(record.picture)
     assert store.list_records("versions/") == []
+
+    subprocess.run(["/bin/mount", "-o", "remount,size=64m", small_disk], check=True)
+    with listening(lambda angle, _step, _num_steps: steps.append(angle)):
+        version = installation.run(angles=angles)
+    assert [record.name for record in version.angles] == angles
+    assert all(store.get_blob(record.picture) for record in version.angles)
+    assert Counter(steps) == dict.fromkeys(angles, 8), "an angle was rendered twice"
 
 
 def test_bad_setting(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:

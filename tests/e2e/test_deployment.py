@@ -1,5 +1,6 @@
-"""The shipped deployment on a real server with a real worker: what `make serve` brings up does its work."""
+"""What `make serve` says when it cannot serve; what it does when it can is in test_production.py."""
 
+import os
 import socket
 import subprocess
 import sys
@@ -8,66 +9,48 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-import httpx
 import pytest
 
-from deployments.serve import BETWEEN_CHECKS_S, STARTUP_S, ServeError, serve, wait_until_healthy
-from storage.opening import open_store
-from storage.versions import latest_version
-from tests.e2e.installation import Installation
-from tests.e2e.service import DEPLOYMENT, clean_environment, free_port
+from deployments.processes import ServeError
+from deployments.serve import BETWEEN_CHECKS_S, STARTUP_S, serve, wait_until_healthy
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
     """An environment without settings of Prefect but a home of its own."""
-    return clean_environment(tmp_path)
+    (tmp_path / "prefect").mkdir()
+    return {
+        **{name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")},
+        "PREFECT_HOME": str(tmp_path / "prefect"),
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    }
 
 
-@pytest.mark.timeout(600)
-def test_a_deployment_run_renders_a_coverage(installation: Installation, environment: dict[str, str]) -> None:
-    """`prefect deployment run` completes, and the API knows the request's schema, the schedule and a bad request."""
-    with serve(free_port(), environment) as api:
-        deployment = httpx.get(f"{api}/deployments/name/{DEPLOYMENT}", timeout=30).json()
-        (schedule,) = deployment["schedules"]
-        assert (schedule["schedule"]["cron"], schedule["active"]) == ("0 2 * * *", False)
-        schema = deployment["parameter_openapi_schema"]
-        assert list(schema["properties"]) == ["request"]
-        assert {"scene", "master", "angles", "seed"} <= schema["definitions"]["SceneRequest"]["properties"].keys()
-
-        bad = {"parameters": {"request": {"scene": "s", "master": "m", "angles": ["clos_up"]}}}
-        answer = httpx.post(f"{api}/deployments/{deployment['id']}/create_flow_run", json=bad, timeout=30)
-        assert answer.status_code == 409
-
-        request = installation.request(angles=["close_up"])
-        command = [sys.executable, "-m", "prefect", "deployment", "run", DEPLOYMENT, "--watch"]
-        command += ["--param", f"request={httpx.Request('POST', api, json=request).content.decode()}"]
-        done = subprocess.run(command, env=environment | {"PREFECT_API_URL": api}, check=False, capture_output=True)
-        assert done.returncode == 0, done.stdout.decode() + done.stderr.decode()
-    version = latest_version(open_store(str(installation.folder / "store")), "scene_1")
-    assert version
-    assert [record.name for record in version.angles] == ["close_up"]
-
-
-def test_a_server_of_others_is_not_taken_for_ours(environment: dict[str, str]) -> None:
+def test_a_server_of_others_is_not_taken_for_ours(environment: dict[str, str], tmp_path: Path) -> None:
     """If something listens on the port already, one sentence says so, the exit status is 1, and nothing is started."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = str(other.getsockname()[1])
         command = [sys.executable, "-m", "deployments.serve"]
-        environment |= {"PREFECT_SERVER_API_PORT": port}
+        environment |= {"PREFECT_SERVER_API_PORT": port, "STATE_FOLDER": str(tmp_path)}
         done = subprocess.run(command, env=environment, check=False, capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
     assert done.stderr.startswith(f"Failed: Port {port} of 127.0.0.1 cannot be used (Address already in use): ")
     assert done.stderr.count("\n") == 1
 
 
-def test_a_server_that_ends_is_not_waited_for(environment: dict[str, str]) -> None:
+def test_a_server_that_ends_is_not_waited_for(environment: dict[str, str], tmp_path: Path) -> None:
     """A server that cannot start is reported when it ends, not when the time is up."""
     environment |= {"PREFECT_API_DATABASE_CONNECTION_URL": "sqlite+aiosqlite:////proc/nowhere/prefect.db"}
     start = time.monotonic()
     with (
         pytest.raises(ServeError, match=r"^The Prefect server ended with exit status"),
-        serve(free_port(), environment),
+        serve(_free_port(), environment, tmp_path),
     ):
         pass
     assert time.monotonic() - start < STARTUP_S / 2
@@ -93,25 +76,3 @@ def test_an_unhealthy_answer_is_asked_for_again_later() -> None:
         server.shutdown()
     assert len(asked) == 3
     assert asked[2] - asked[0] >= 2 * BETWEEN_CHECKS_S
-
-
-@pytest.mark.timeout(300)
-def test_sigterm_ends_everything(environment: dict[str, str]) -> None:
-    """A service that is told to end takes the processes that it started with it."""
-    port = free_port()
-    environment |= {"PREFECT_SERVER_API_PORT": str(port)}
-    command = [sys.executable, "-m", "deployments.serve"]
-    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as service:
-        wait_until_healthy(f"http://127.0.0.1:{port}/api", service)
-        started = _descendants(service.pid)
-        service.terminate()
-        assert service.wait(60) == 0
-    assert started
-    assert [pid for pid in started if Path(f"/proc/{pid}").exists()] == []
-
-
-def _descendants(pid: int) -> list[int]:
-    """Return the children of a process, their children, and so on."""
-    tasks = Path(f"/proc/{pid}/task").glob("*/children")
-    children = [int(child) for task in tasks for child in task.read_text().split()]
-    return children + [other for child in children for other in _descendants(child)]

@@ -40,7 +40,7 @@ def warm(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> Manifes
 def stuck_device(warm: Manifest) -> Generator[None]:
     """Somebody else is in the only lane, and in the midst of a step for ever."""
     settings, spec, master = read_settings(), spec_of(warm.angles[0]), warm.master.picture
-    renderer = renderer_for(RendererSpec.of(spec, settings.weights, settings.machine))
+    renderer = renderer_for(RendererSpec.of(spec, settings.place))
     job = AngleJob(prompt=spec.instruction.prompt, seed=61)
     with closing(renderer.render(master.sha256, lambda: read_reference(spec, master, settings.store), job)) as events:
         assert next(events) == StepDone(step=1, num_steps=8)

@@ -1,5 +1,6 @@
 """A store that goes away or refuses in mid-run: no finished angle is rendered again, and the next try is whole."""
 
+import os
 from collections.abc import Generator
 from threading import Timer
 
@@ -12,7 +13,7 @@ from tests.fault_proxy import Fault, FaultProxy, stand_before
 from tests.servers import S3Server
 
 NUM_STEPS = 8
-AWAY_S = 1.0
+AWAY_S = float(os.environ.get("AWAY_S", "1"))
 
 
 @pytest.fixture
