@@ -20,7 +20,7 @@ from models.renderer import Queued
 from tasks.errors import AngleTimeoutError, HungStepError
 from tasks.stopping import SLICE_S, check_not_stopped
 
-GRACE_S = 5.0
+GRACE_S = 2.0
 """So long a thread is waited for that should end behind its step; it computes on otherwise, and ends later."""
 
 T = TypeVar("T")

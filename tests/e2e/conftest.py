@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 from prefect.testing.utilities import prefect_test_harness
 
+from deployments.postgres import is_installed
+from tests.e2e.deployed import Deployed
 from tests.e2e.installation import Installation, install
-from tests.e2e.served import Service, running_service
+from tests.e2e.service import running_service
 from tests.seaweed import seaweed
 
 __all__ = ["seaweed"]
@@ -29,9 +31,11 @@ def installation(tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.fixture(scope="session")
-def service(tmp_path_factory: pytest.TempPathFactory, weights: Path) -> Generator[Service]:
-    """A server with a worker, which renders one angle at a time."""
-    folder = tmp_path_factory.mktemp("service")
+def deployed(tmp_path_factory: pytest.TempPathFactory, weights: Path) -> Generator[Deployed]:
+    """A service as `make serve` starts it, whose runs render one angle at a time."""
+    if not is_installed():
+        pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
+    folder = tmp_path_factory.mktemp("deployed")
     settings = install(folder, weights) | {"MASTERSHOT_NUM_LANES": "1"}
-    with running_service(Installation(folder=folder), settings) as service:
-        yield service
+    with running_service(settings) as service:
+        yield Deployed(service=service, installation=Installation(folder=folder), settings=settings)
