@@ -114,8 +114,9 @@ class RemoteRenderer:
             try:
                 while not (await asyncio.wait([sending], timeout=LOOK_S))[0]:
                     with _translated(self._address):
-                        _check_status(self._address, await client.get(f"{self._address}/status"))
-                    yield Queued()
+                        status = await client.get(f"{self._address}/status")
+                    if status.status_code == OK:  # while a replica starts nothing moves, and nothing is said
+                        yield Queued()
                 with _translated(self._address):
                     response = sending.result()
             finally:
@@ -161,7 +162,11 @@ async def _find_held_model(address: str, token: str) -> HeldModel:
     async with _open_client(token) as client:
         with _translated(address):
             response = await client.get(f"{address}/status")
-    _check_status(address, response)
+    if response.status_code == UNAVAILABLE:
+        msg = f"No replica of the renderer at {address} is up: look at its log, or wait until it has started."
+        raise RendererUnavailableError(msg)
+    if response.status_code != OK:
+        raise _refusal(address, response)
     try:
         return HeldModel.model_validate_json(response.content)
     except ValidationError as exc:
@@ -192,14 +197,6 @@ def _open_client(token: str) -> httpx.AsyncClient:
 @cache
 def _trust() -> ssl.SSLContext:
     return ssl.create_default_context()  # takes 20 ms
-
-
-def _check_status(address: str, response: httpx.Response) -> None:
-    if response.status_code == UNAVAILABLE:
-        msg = f"No replica of the renderer at {address} is up: look at its log, or wait until it has started."
-        raise RendererUnavailableError(msg)
-    if response.status_code != OK:
-        raise _refusal(address, response)
 
 
 @contextmanager
