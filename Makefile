@@ -1,6 +1,6 @@
 # The menu. Every target sets up what it needs on a machine with Python 3.11+ and make.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench bench-parts bench-full bench-reports bench-store chaos faults train eval eval-metrics fetch serve renderer store ceph lock
+.PHONY: help setup demo test check format bench bench-parts bench-full bench-reports bench-overhead bench-store chaos faults train eval eval-metrics fetch serve renderer store ceph lock
 
 PYTHON := .venv/bin/python
 TRAIN := $(PYTHON) -m models.miniature.training
@@ -61,6 +61,9 @@ faults: setup ## hurt a whole service in mid-coverage, ten times in each of eigh
 
 chaos: setup ## kill writers and servers for twenty rounds and look for what was lost: STORE=directory, seaweed or ceph
 	$(PYTHON) -m tests.chaos "$(STORE)"
+
+bench-overhead: setup ## time what a task and a resident renderer add to an angle; needs PostgreSQL
+	$(PYTHON) -m tests.benchmark.overhead
 
 bench-store: setup ## time the S3 store beside boto3 on one SeaweedFS; boto3 is optional
 	$(PYTHON) -m tests.benchmark.store

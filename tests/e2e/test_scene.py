@@ -1,5 +1,7 @@
 """The main path, end to end: what a run leaves behind, what it does not do twice, what survives a failure."""
 
+import time
+
 import polars as pl
 import pytest
 from PIL import Image
@@ -38,9 +40,14 @@ def test_a_run_leaves_a_whole_version(installation: Installation) -> None:
 
 
 def test_progress_and_contact_sheet_are_artifacts(installation: Installation) -> None:
-    """Every angle has a progress artifact at 100 %, and the scene a markdown contact sheet with pictures inside."""
+    """An angle that takes its time has a progress artifact, and the scene a contact sheet with pictures inside."""
     heard: list[tuple[str, int, int]] = []
-    with listening(lambda *event: heard.append(event)):
+
+    def hear(angle: str, step: int, num_steps: int) -> None:
+        heard.append((angle, step, num_steps))
+        time.sleep(0.1)  # or all would be over before anybody could look
+
+    with listening(hear):
         state = installation.run_to_end(seed=11)
     assert sorted(heard) == [(name, step, 8) for name in ("close_up", "left_45") for step in range(1, 9)]
     assert [artifact.data for artifact in find_artifacts(state, None)] == [100.0, 100.0]
